@@ -1,0 +1,29 @@
+"""The domains there are: what the web and the trainer both need to know of each.
+
+The code of a domain is `workers/training/domains/<name>.py`. To add one: that file, an entry here, a test file.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A source of problems that can grade answers."""
+
+    title: str
+    label: str  # column header, at most 6 letters
+    chance: float  # score of random guessing among well-formed answers, 0 to 1
+    max_prompt_tokens: int  # longest prompt with its chat frame, in the tiny tokenizer
+    learned_reward: bool = False  # the training reward is a reward model; the benchmark knows the true preference
+
+
+DOMAINS: dict[str, Domain] = {
+    "instructions": Domain("Instruction following", "IF", chance=0.0, max_prompt_tokens=24),
+    "stem": Domain("STEM", "STEM", chance=0.25, max_prompt_tokens=24),
+    "tools": Domain("Tool calling", "Tool", chance=0.0, max_prompt_tokens=24),
+    "structure": Domain("Structured output", "Struct", chance=0.0, max_prompt_tokens=24),
+    "preference": Domain("Human preference", "Pref", chance=0.5, max_prompt_tokens=24, learned_reward=True),
+    "long_context": Domain("Long context", "Long", chance=0.0, max_prompt_tokens=40),
+    "coding": Domain("Code", "Code", chance=0.0, max_prompt_tokens=32),
+    "engineering": Domain("Software engineering", "SWE", chance=0.0, max_prompt_tokens=32),
+}

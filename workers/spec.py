@@ -1,0 +1,399 @@
+"""The documents of a cascade: what to train, and how.
+
+A `RecipeSpec` is written by a person and validated here, before anything is stored. A `ResolvedStageSpec` and a
+`ScoringSpec` are what a worker writes into a folder for the trainer: the same stage with its start, its teachers and
+its seed filled in. All are frozen and refuse unknown keys. Every setting carries its default, range, unit and source
+here and nowhere else: forms, API schema and documentation are generated from these fields.
+
+Sources are abbreviated: C2 is the Nemotron-Cascade 2 paper (arXiv 2603.19220), C1 the Nemotron-Cascade paper
+(arXiv 2512.13607), "tiny" our own measurements with a 0.3 M-parameter model.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from workers.catalogue import DOMAINS
+
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Weights = dict[str, float]
+BASE = "base"
+BEST = "best"
+
+
+def setting(
+    default: Any = ...,
+    *,
+    about: str,
+    unit: str = "",
+    source: str = "",
+    essential: bool = False,
+    **limits: Any,
+) -> Any:
+    """Declare a field that a person can set, with all that a form or a reader needs to know about it."""
+    extra = {"unit": unit, "source": source, "essential": essential}
+    return Field(default, description=about, json_schema_extra=extra, **limits)
+
+
+class Spec(BaseModel):
+    """A frozen document that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# Models ---------------------------------------------------------------------------------------------------------
+
+
+class TinyModelSpec(Spec):
+    """A small Qwen3-architecture model with its own tokenizer, built from random weights by the first stage."""
+
+    kind: Literal["tiny"] = "tiny"
+    hidden_size: int = setting(96, about="Width of the residual stream.", unit="features", source="tiny", ge=16, le=1024)
+    layers: int = setting(3, about="Transformer blocks.", unit="blocks", source="tiny", ge=1, le=24)
+    heads: int = setting(4, about="Attention heads per block.", unit="heads", source="tiny", ge=1, le=32)
+    head_size: int = setting(24, about="Width of one attention head; even.", unit="features", source="tiny", ge=4, le=128, multiple_of=2)
+    mlp_size: int = setting(192, about="Width inside the feed-forward part.", unit="features", source="tiny", ge=16, le=4096)
+    init_std: float = setting(0.05, about="Spread of the random initial weights.", source="tiny", gt=0, le=1)
+    max_positions: int = setting(64, about="Longest prompt plus response.", unit="tokens", source="tiny", ge=32, le=4096)
+
+
+class FolderModelSpec(Spec):
+    """A Hugging Face causal language model in a folder below MODELS_DIR (safetensors and a tokenizer)."""
+
+    kind: Literal["folder"] = "folder"
+    folder: str = setting(about="Name of the model's folder below MODELS_DIR on every worker.", min_length=1, max_length=200)
+    max_positions: int = setting(32768, about="Longest prompt plus response.", unit="tokens", ge=32, le=4_194_304)
+
+    @field_validator("folder")
+    @classmethod
+    def _stay_below_models_dir(cls, folder: str) -> str:
+        if folder.startswith("/") or ".." in folder.split("/"):
+            raise ValueError(f"found '{folder}', expected a folder name below MODELS_DIR; drop the leading '/' and any '..'")
+        return folder
+
+
+ModelSpec = Annotated[TinyModelSpec | FolderModelSpec, Field(discriminator="kind")]
+
+
+# Stages ---------------------------------------------------------------------------------------------------------
+
+
+class _StageSpec(Spec):
+    """What SFT, GRPO and MOPD stages have in common."""
+
+    name: Slug = setting(about="Short name, unique within the recipe.", essential=True)
+    starts_from: str | None = setting(
+        None, about="An earlier stage, or 'base'. Left out: the stage before.", source="C2 §4.4: lineage is a graph", essential=True
+    )
+    domains: Weights = setting(about="Domains to train on, with mixing weights.", unit="relative weight", essential=True)
+    steps: int = setting(about="Optimiser updates.", unit="steps", source="C2 Tables 8-10", essential=True, ge=1, le=1_000_000)
+    learning_rate: float = setting(about="Peak learning rate.", source="C2 Tables 8-10", essential=True, gt=0, le=1)
+    warmup_steps: int = setting(3, about="Steps of linear rise to the peak learning rate.", unit="steps", ge=0, le=100_000)
+    schedule: Literal["constant", "linear", "cosine"] = setting("constant", about="Learning rate after warm-up.")
+    final_learning_rate: float = setting(0.0, about="Where a linear or cosine schedule ends.", ge=0, le=1)
+    optimizer: Literal["adamw", "muon"] = setting(
+        "adamw", about="Muon orthogonalises the update of hidden matrices and leaves the rest to AdamW.", source="C2 Tables 8-10: AdamW"
+    )
+    beta1: float = setting(0.9, about="AdamW's first-moment decay.", source="C2 Tables 8-10", ge=0, lt=1)
+    beta2: float = setting(0.95, about="AdamW's second-moment decay.", source="C2 Tables 8-10", ge=0, lt=1)
+    weight_decay: float = setting(0.0, about="Decoupled weight decay.", ge=0, le=1)
+    max_grad_norm: float = setting(1.0, about="Gradient norm above which the gradient is scaled down.", gt=0, le=1e6)
+    checkpoint_every: int = setting(20, about="Steps between resumable checkpoints.", unit="steps", ge=1, le=100_000)
+
+    @field_validator("domains")
+    @classmethod
+    def _domains_exist(cls, domains: Weights) -> Weights:
+        return _check_weights(domains)
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> Self:
+        if self.warmup_steps > self.steps:
+            raise ValueError(f"found warmup_steps {self.warmup_steps} above steps {self.steps}; lower warmup_steps or train longer")
+        if self.final_learning_rate > self.learning_rate:
+            raise ValueError(f"found final_learning_rate {self.final_learning_rate} above learning_rate {self.learning_rate}; lower it")
+        return self
+
+
+class SFTSpec(_StageSpec):
+    """Supervised fine-tuning on demonstrations."""
+
+    kind: Literal["sft"] = "sft"
+    batch_size: int = setting(64, about="Demonstrations per step.", unit="demonstrations", source="C2 Table 7", essential=True, ge=1, le=65536)
+    adamw_learning_rate: float | None = setting(
+        None, about="With Muon: the learning rate of embeddings and norms, which AdamW trains.", source="tiny", gt=0, le=1
+    )
+    style_noise: float = setting(
+        0.0, about="Share of demonstrations in another answer style than the graded one.", source="tiny: a shared style makes drift visible", ge=0, le=1
+    )
+    early_domains: Weights = setting(default={}, about="Mixing weights for the first part of the stage, where given.", source="tiny")
+    early_share: float = setting(0.0, about="Share of the steps that use early_domains.", source="tiny", ge=0, le=1)
+
+    @field_validator("early_domains")
+    @classmethod
+    def _early_domains_exist(cls, domains: Weights) -> Weights:
+        return _check_weights(domains, may_be_empty=True)
+
+    @model_validator(mode="after")
+    def _early_domains_are_trained(self) -> Self:
+        unknown = set(self.early_domains) - set(self.domains)
+        if unknown:
+            raise ValueError(f"found early_domains {sorted(unknown)} that domains does not list; add them to domains or drop them")
+        if self.early_share > 0 and not self.early_domains:
+            raise ValueError(f"found early_share {self.early_share} without early_domains; give early_domains or set early_share to 0")
+        return self
+
+
+class _RolloutStageSpec(_StageSpec):
+    """A stage that samples from the policy it trains: GRPO and MOPD."""
+
+    prompts_per_step: int = setting(128, about="Prompts sampled per step.", unit="prompts", source="C2 Tables 8-10", essential=True, ge=1, le=65536)
+    temperature: float = setting(1.0, about="Sampling temperature of rollouts.", source="C2 Tables 8-10", gt=0, le=2)
+    top_p: float = setting(1.0, about="Nucleus sampling: smallest set of tokens with this probability.", source="C2 Tables 8-10", gt=0, le=1)
+    max_response_tokens: int = setting(16, about="Longest response.", unit="tokens", source="C2 Tables 8-10", essential=True, ge=1, le=1_000_000)
+
+
+class RewardModelSpec(Spec):
+    """A Bradley-Terry reward model, trained by the stage before its first step on the domain's preference pairs."""
+
+    steps: int = setting(200, about="Optimiser updates of the reward model.", unit="steps", source="tiny", ge=1, le=100_000)
+    pairs_per_step: int = setting(64, about="Preference pairs per update.", unit="pairs", source="tiny", ge=1, le=4096)
+    learning_rate: float = setting(3e-3, about="AdamW learning rate.", source="tiny", gt=0, le=1)
+    hidden_size: int = setting(48, about="Width of the reward model.", unit="features", source="tiny", ge=8, le=1024, multiple_of=8)
+    layers: int = setting(2, about="Transformer blocks of the reward model.", unit="blocks", source="tiny", ge=1, le=24)
+    hard_negatives: float = setting(
+        0.3, about="Share of pairs whose worse answer is polite spam. 0 invites reward hacking.", source="tiny", ge=0, le=1
+    )
+    length_bias: float = setting(
+        0.15, about="How far annotators favour the longer answer, per token of difference.", unit="utility per token", source="tiny", ge=0, le=2
+    )
+
+
+class GRPOSpec(_RolloutStageSpec):
+    """Group relative policy optimisation, strictly on-policy: one update per batch of rollouts (C2 §4.1.2, Eq. 1)."""
+
+    kind: Literal["grpo"] = "grpo"
+    rollouts_per_prompt: int = setting(16, about="Group size G.", unit="rollouts", source="C2 Tables 8-10", essential=True, ge=2, le=1024)
+    normalize_advantages: bool = setting(True, about="Divide advantages by the group's standard deviation.", source="C2 Eq. 1")
+    loss_average: Literal["token", "sequence"] = setting("token", about="Average the loss over all tokens, or over responses first.", source="C2 §4.1.2")
+    kl_coefficient: float = setting(0.0, about="Weight of the KL penalty to the stage's start (k3 estimate).", source="C2 §4.1.2: 0; §4.5.3: 0.03", ge=0, le=10)
+    entropy_coefficient: float = setting(0.0, about="Weight of the entropy bonus.", source="C2 §4: 0", ge=0, le=1)
+    dynamic_filtering: bool = setting(True, about="Leave groups whose rewards are all equal out of the loss.", source="C2 §4.2")
+    overlong: Literal["keep", "penalize", "mask"] = setting(
+        "penalize", about="A response cut off at the limit: keep its reward, give it 0, or mask it from the loss.", source="C2 §4.2, Tables 8-10"
+    )
+    reward_model: RewardModelSpec | None = setting(None, about="Trained before the first step where a domain's reward is learned.", source="tiny")
+
+    @model_validator(mode="after")
+    def _learned_rewards_have_a_model(self) -> Self:
+        learned = [name for name in self.domains if DOMAINS[name].learned_reward]
+        if learned and self.reward_model is None:
+            raise ValueError(f"found domain '{learned[0]}', whose reward is learned, without reward_model; add 'reward_model: {{}}' or drop the domain")
+        return self
+
+
+class MOPDSpec(_RolloutStageSpec):
+    """Multi-domain on-policy distillation: the teacher of a prompt's domain credits each token (C2 §4.4, Eqs. 2-4)."""
+
+    kind: Literal["mopd"] = "mopd"
+    rollouts_per_prompt: int = setting(4, about="Responses sampled per prompt.", unit="rollouts", source="C2 Table 8", essential=True, ge=1, le=1024)
+    teachers: dict[str, str] = setting(
+        default={},
+        about="Per domain an earlier stage, 'base', or 'best': the checkpoint with the best validation score. Left out: 'best'.",
+        source="C2 §4.4",
+        essential=True,
+    )
+    divergence: Literal["sampled_token", "full_vocabulary"] = setting(
+        "sampled_token", about="Reverse KL from the sampled token, or exact over the vocabulary.", source="C2 Eq. 2: sampled token; NeMo RL 0.8: full"
+    )
+    loss_average: Literal["token", "sequence"] = setting("sequence", about="Average the loss over all tokens, or over responses first.", source="C2 Eq. 4")
+    ratio_low: float = setting(0.5, about="Importance ratio below which a token is masked.", source="C2 Eq. 3", gt=0, le=1)
+    ratio_high: float = setting(2.0, about="Importance ratio above which a token is masked.", source="C2 Eq. 3", ge=1, le=100)
+
+    def teacher_of(self, domain: str) -> str:
+        """Name the teacher of a domain: a stage, 'base' or 'best'."""
+        return self.teachers.get(domain, BEST)
+
+    @model_validator(mode="after")
+    def _teachers_teach_trained_domains(self) -> Self:
+        unknown = sorted(set(self.teachers) - set(self.domains))
+        if unknown:
+            raise ValueError(f"found a teacher for '{unknown[0]}', which domains does not list; add the domain or drop the teacher")
+        return self
+
+
+StageSpec = Annotated[SFTSpec | GRPOSpec | MOPDSpec, Field(discriminator="kind")]
+
+
+# Benchmarks and the recipe --------------------------------------------------------------------------------------
+
+
+class BenchmarkSpec(Spec):
+    """A domain's held-out problems and how answers to them are sampled."""
+
+    domain: str = setting(about="The domain whose problems are asked.", essential=True)
+    n_problems: int = setting(256, about="Test problems.", unit="problems", source="tiny: SE of 3 points", essential=True, ge=8, le=100_000)
+    n_validation: int = setting(128, about="Validation problems, which only choose teachers.", unit="problems", source="tiny", ge=8, le=100_000)
+    samples_per_problem: int = setting(1, about="k of avg@k.", unit="samples", ge=1, le=256)
+    temperature: float = setting(1.0, about="Sampling temperature; 0 is greedy.", ge=0, le=2)
+    top_p: float = setting(1.0, about="Nucleus sampling.", gt=0, le=1)
+    max_response_tokens: int = setting(16, about="Longest response.", unit="tokens", ge=1, le=1_000_000)
+
+    @field_validator("domain")
+    @classmethod
+    def _domain_exists(cls, domain: str) -> str:
+        _check_domain(domain)
+        return domain
+
+
+def _all_benchmarks() -> tuple[BenchmarkSpec, ...]:
+    return tuple(BenchmarkSpec(domain=name) for name in DOMAINS)
+
+
+class RecipeSpec(Spec):
+    """A whole cascade: base model, stages in order, and what every checkpoint is scored on."""
+
+    name: Slug = setting(about="Short name of the recipe.", essential=True)
+    description: str = setting("", about="What this recipe is for.", max_length=2000)
+    seed: int = setting(0, about="Everything random follows from it.", essential=True, ge=0, le=2**31 - 1)
+    model: ModelSpec = setting(default=TinyModelSpec(), about="The base model.", essential=True)
+    stages: tuple[StageSpec, ...] = setting(about="The stages, each after those it starts from or learns from.", min_length=1, max_length=64)
+    benchmarks: tuple[BenchmarkSpec, ...] = setting(default_factory=_all_benchmarks, about="One benchmark per domain.", min_length=1)
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        _check_names(self)
+        for position in range(len(self.stages)):
+            _check_lineage(self, position)
+            _check_lengths(self, position)
+            _check_teachers(self, position)
+        _check_benchmarks(self)
+        return self
+
+    def stage(self, name: str) -> "SFTSpec | GRPOSpec | MOPDSpec":
+        """Find a stage by its name; KeyError if there is none."""
+        return {stage.name: stage for stage in self.stages}[name]
+
+    def start_of(self, position: int) -> str:
+        """Name what a stage starts from: an earlier stage or 'base'."""
+        named = self.stages[position].starts_from
+        if named is not None:
+            return named
+        return self.stages[position - 1].name if position else BASE
+
+
+# What a worker writes for the trainer ---------------------------------------------------------------------------
+
+
+class ResolvedStageSpec(Spec):
+    """One stage with everything decided: `spec.json` in the stage's folder. Folders are relative to that folder or absolute."""
+
+    run: str
+    seed: int
+    model: ModelSpec
+    stage: StageSpec
+    start_folder: str | None  # None: build the model of `model` from its seed
+    teachers: dict[str, str] = {}  # domain -> stage name or 'base'; never 'best'
+    teacher_folders: dict[str, str] = {}  # domain -> checkpoint folder
+
+
+class ScoringSpec(Spec):
+    """One checkpoint to be scored on every benchmark: `spec.json` in its scoring folder."""
+
+    run: str
+    seed: int
+    checkpoint_folder: str
+    benchmarks: tuple[BenchmarkSpec, ...]
+
+
+# Rules ----------------------------------------------------------------------------------------------------------
+
+
+class SpecRuleError(ValueError):
+    """A rule across several fields of a recipe is broken; `path` points at the field to change."""
+
+    def __init__(self, path: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def _check_domain(domain: str) -> None:
+    if domain not in DOMAINS:
+        raise ValueError(f"found domain '{domain}', expected one of: {', '.join(DOMAINS)}")
+
+
+def _check_weights(domains: Weights, *, may_be_empty: bool = False) -> Weights:
+    if not domains and not may_be_empty:
+        raise ValueError(f"found no domain, expected at least one of: {', '.join(DOMAINS)}")
+    for domain, weight in domains.items():
+        _check_domain(domain)
+        if not 0 < weight <= 1000:
+            raise ValueError(f"found weight {weight} for '{domain}', expected above 0 and at most 1000; drop the domain to leave it out")
+    return domains
+
+
+def _check_names(recipe: RecipeSpec) -> None:
+    seen: set[str] = set()
+    for position, stage in enumerate(recipe.stages):
+        if stage.name in (BASE, BEST):
+            raise SpecRuleError(("stages", position, "name"), f"found '{stage.name}', which is reserved; pick another name")
+        if stage.name in seen:
+            raise SpecRuleError(("stages", position, "name"), f"found '{stage.name}' twice, expected unique stage names; rename one")
+        seen.add(stage.name)
+
+
+def _check_lineage(recipe: RecipeSpec, position: int) -> None:
+    stage, earlier = recipe.stages[position], [s.name for s in recipe.stages[:position]]
+    start = recipe.start_of(position)
+    if start != BASE and start not in earlier:
+        raise SpecRuleError(
+            ("stages", position, "starts_from"),
+            f"stage '{stage.name}' starts from '{start}', which is no earlier stage; pick one of: {', '.join([BASE, *earlier])}",
+        )
+    if start == BASE and recipe.model.kind == "tiny" and stage.kind != "sft":
+        raise SpecRuleError(
+            ("stages", position, "starts_from"),
+            f"stage '{stage.name}' ({stage.kind}) starts from an untrained tiny model, whose samples are noise; put an sft stage first",
+        )
+
+
+def _check_lengths(recipe: RecipeSpec, position: int) -> None:
+    stage = recipe.stages[position]
+    if isinstance(stage, SFTSpec):
+        return
+    _check_response_fits(recipe, ("stages", position, "max_response_tokens"), stage.max_response_tokens, list(stage.domains))
+
+
+def _check_response_fits(recipe: RecipeSpec, path: tuple[str | int, ...], tokens: int, domains: list[str]) -> None:
+    longest = max(DOMAINS[name].max_prompt_tokens for name in domains)
+    room = recipe.model.max_positions - longest
+    if tokens > room:
+        raise SpecRuleError(
+            path,
+            f"found {tokens} response tokens after prompts of up to {longest}, expected at most {room} in a model of "
+            f"{recipe.model.max_positions} positions; lower max_response_tokens or raise model.max_positions",
+        )
+
+
+def _check_teachers(recipe: RecipeSpec, position: int) -> None:
+    stage, earlier = recipe.stages[position], [s.name for s in recipe.stages[:position]]
+    if not isinstance(stage, MOPDSpec):
+        return
+    benchmarked = {benchmark.domain for benchmark in recipe.benchmarks}
+    for domain in stage.domains:
+        teacher, path = stage.teacher_of(domain), ("stages", position, "teachers", domain)
+        if teacher == BEST:
+            if domain not in benchmarked:
+                raise SpecRuleError(path, f"the best teacher of '{domain}' needs a benchmark of that domain; add one or name a teacher")
+        elif teacher != BASE and teacher not in earlier:
+            raise SpecRuleError(
+                path, f"stage '{stage.name}' takes teacher '{teacher}', which is no earlier stage; pick one of: {', '.join([BEST, BASE, *earlier])}"
+            )
+
+
+def _check_benchmarks(recipe: RecipeSpec) -> None:
+    seen: set[str] = set()
+    for position, benchmark in enumerate(recipe.benchmarks):
+        if benchmark.domain in seen:
+            raise SpecRuleError(("benchmarks", position, "domain"), f"found two benchmarks of '{benchmark.domain}', expected one; drop one")
+        seen.add(benchmark.domain)
+        _check_response_fits(recipe, ("benchmarks", position, "max_response_tokens"), benchmark.max_response_tokens, [benchmark.domain])
