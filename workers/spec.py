@@ -48,27 +48,39 @@ class TinyModelSpec(Spec):
     """A small Qwen3-architecture model with its own tokenizer, built from random weights by the first stage."""
 
     kind: Literal["tiny"] = "tiny"
-    hidden_size: int = setting(96, about="Width of the residual stream.", unit="features", source="tiny", ge=16, le=1024)
+    hidden_size: int = setting(
+        96, about="Width of the residual stream.", unit="features", source="tiny", ge=16, le=1024
+    )
     layers: int = setting(3, about="Transformer blocks.", unit="blocks", source="tiny", ge=1, le=24)
     heads: int = setting(4, about="Attention heads per block.", unit="heads", source="tiny", ge=1, le=32)
-    head_size: int = setting(24, about="Width of one attention head; even.", unit="features", source="tiny", ge=4, le=128, multiple_of=2)
-    mlp_size: int = setting(192, about="Width inside the feed-forward part.", unit="features", source="tiny", ge=16, le=4096)
+    head_size: int = setting(
+        24, about="Width of one attention head; even.", unit="features", source="tiny", ge=4, le=128, multiple_of=2
+    )
+    mlp_size: int = setting(
+        192, about="Width inside the feed-forward part.", unit="features", source="tiny", ge=16, le=4096
+    )
     init_std: float = setting(0.05, about="Spread of the random initial weights.", source="tiny", gt=0, le=1)
-    max_positions: int = setting(64, about="Longest prompt plus response.", unit="tokens", source="tiny", ge=32, le=4096)
+    max_positions: int = setting(
+        64, about="Longest prompt plus response.", unit="tokens", source="tiny", ge=32, le=4096
+    )
 
 
 class FolderModelSpec(Spec):
     """A Hugging Face causal language model in a folder below MODELS_DIR (safetensors and a tokenizer)."""
 
     kind: Literal["folder"] = "folder"
-    folder: str = setting(about="Name of the model's folder below MODELS_DIR on every worker.", min_length=1, max_length=200)
+    folder: str = setting(
+        about="Name of the model's folder below MODELS_DIR on every worker.", min_length=1, max_length=200
+    )
     max_positions: int = setting(32768, about="Longest prompt plus response.", unit="tokens", ge=32, le=4_194_304)
 
     @field_validator("folder")
     @classmethod
     def _stay_below_models_dir(cls, folder: str) -> str:
         if folder.startswith("/") or ".." in folder.split("/"):
-            raise ValueError(f"found '{folder}', expected a folder name below MODELS_DIR; drop the leading '/' and any '..'")
+            raise ValueError(
+                f"found '{folder}', expected a folder name below MODELS_DIR; drop the leading '/' and any '..'"
+            )
         return folder
 
 
@@ -83,16 +95,27 @@ class _StageSpec(Spec):
 
     name: Slug = setting(about="Short name, unique within the recipe.", essential=True)
     starts_from: str | None = setting(
-        None, about="An earlier stage, or 'base'. Left out: the stage before.", source="C2 §4.4: lineage is a graph", essential=True
+        None,
+        about="An earlier stage, or 'base'. Left out: the stage before.",
+        source="C2 §4.4: lineage is a graph",
+        essential=True,
     )
-    domains: Weights = setting(about="Domains to train on, with mixing weights.", unit="relative weight", essential=True)
-    steps: int = setting(about="Optimiser updates.", unit="steps", source="C2 Tables 8-10", essential=True, ge=1, le=1_000_000)
+    domains: Weights = setting(
+        about="Domains to train on, with mixing weights.", unit="relative weight", essential=True
+    )
+    steps: int = setting(
+        about="Optimiser updates.", unit="steps", source="C2 Tables 8-10", essential=True, ge=1, le=1_000_000
+    )
     learning_rate: float = setting(about="Peak learning rate.", source="C2 Tables 8-10", essential=True, gt=0, le=1)
-    warmup_steps: int = setting(3, about="Steps of linear rise to the peak learning rate.", unit="steps", ge=0, le=100_000)
+    warmup_steps: int = setting(
+        3, about="Steps of linear rise to the peak learning rate.", unit="steps", ge=0, le=100_000
+    )
     schedule: Literal["constant", "linear", "cosine"] = setting("constant", about="Learning rate after warm-up.")
     final_learning_rate: float = setting(0.0, about="Where a linear or cosine schedule ends.", ge=0, le=1)
     optimizer: Literal["adamw", "muon"] = setting(
-        "adamw", about="Muon orthogonalises the update of hidden matrices and leaves the rest to AdamW.", source="C2 Tables 8-10: AdamW"
+        "adamw",
+        about="Muon orthogonalises the update of hidden matrices and leaves the rest to AdamW.",
+        source="C2 Tables 8-10: AdamW",
     )
     beta1: float = setting(0.9, about="AdamW's first-moment decay.", source="C2 Tables 8-10", ge=0, lt=1)
     beta2: float = setting(0.95, about="AdamW's second-moment decay.", source="C2 Tables 8-10", ge=0, lt=1)
@@ -108,9 +131,13 @@ class _StageSpec(Spec):
     @model_validator(mode="after")
     def _warmup_fits(self) -> Self:
         if self.warmup_steps > self.steps:
-            raise ValueError(f"found warmup_steps {self.warmup_steps} above steps {self.steps}; lower warmup_steps or train longer")
+            raise ValueError(
+                f"found warmup_steps {self.warmup_steps} above steps {self.steps}; lower warmup_steps or train longer"
+            )
         if self.final_learning_rate > self.learning_rate:
-            raise ValueError(f"found final_learning_rate {self.final_learning_rate} above learning_rate {self.learning_rate}; lower it")
+            raise ValueError(
+                f"found final_learning_rate {self.final_learning_rate} above learning_rate {self.learning_rate}; lower it"
+            )
         return self
 
 
@@ -118,14 +145,26 @@ class SFTSpec(_StageSpec):
     """Supervised fine-tuning on demonstrations."""
 
     kind: Literal["sft"] = "sft"
-    batch_size: int = setting(64, about="Demonstrations per step.", unit="demonstrations", source="C2 Table 7", essential=True, ge=1, le=65536)
+    batch_size: int = setting(
+        64, about="Demonstrations per step.", unit="demonstrations", source="C2 Table 7", essential=True, ge=1, le=65536
+    )
     adamw_learning_rate: float | None = setting(
-        None, about="With Muon: the learning rate of embeddings and norms, which AdamW trains.", source="tiny", gt=0, le=1
+        None,
+        about="With Muon: the learning rate of embeddings and norms, which AdamW trains.",
+        source="tiny",
+        gt=0,
+        le=1,
     )
     style_noise: float = setting(
-        0.0, about="Share of demonstrations in another answer style than the graded one.", source="tiny: a shared style makes drift visible", ge=0, le=1
+        0.0,
+        about="Share of demonstrations in another answer style than the graded one.",
+        source="tiny: a shared style makes drift visible",
+        ge=0,
+        le=1,
     )
-    early_domains: Weights = setting(default={}, about="Mixing weights for the first part of the stage, where given.", source="tiny")
+    early_domains: Weights = setting(
+        default={}, about="Mixing weights for the first part of the stage, where given.", source="tiny"
+    )
     early_share: float = setting(0.0, about="Share of the steps that use early_domains.", source="tiny", ge=0, le=1)
 
     @field_validator("early_domains")
@@ -137,34 +176,61 @@ class SFTSpec(_StageSpec):
     def _early_domains_are_trained(self) -> Self:
         unknown = set(self.early_domains) - set(self.domains)
         if unknown:
-            raise ValueError(f"found early_domains {sorted(unknown)} that domains does not list; add them to domains or drop them")
+            raise ValueError(
+                f"found early_domains {sorted(unknown)} that domains does not list; add them to domains or drop them"
+            )
         if self.early_share > 0 and not self.early_domains:
-            raise ValueError(f"found early_share {self.early_share} without early_domains; give early_domains or set early_share to 0")
+            raise ValueError(
+                f"found early_share {self.early_share} without early_domains; give early_domains or set early_share to 0"
+            )
         return self
 
 
 class _RolloutStageSpec(_StageSpec):
     """A stage that samples from the policy it trains: GRPO and MOPD."""
 
-    prompts_per_step: int = setting(128, about="Prompts sampled per step.", unit="prompts", source="C2 Tables 8-10", essential=True, ge=1, le=65536)
+    prompts_per_step: int = setting(
+        128, about="Prompts sampled per step.", unit="prompts", source="C2 Tables 8-10", essential=True, ge=1, le=65536
+    )
     temperature: float = setting(1.0, about="Sampling temperature of rollouts.", source="C2 Tables 8-10", gt=0, le=2)
-    top_p: float = setting(1.0, about="Nucleus sampling: smallest set of tokens with this probability.", source="C2 Tables 8-10", gt=0, le=1)
-    max_response_tokens: int = setting(16, about="Longest response.", unit="tokens", source="C2 Tables 8-10", essential=True, ge=1, le=1_000_000)
+    top_p: float = setting(
+        1.0,
+        about="Nucleus sampling: smallest set of tokens with this probability.",
+        source="C2 Tables 8-10",
+        gt=0,
+        le=1,
+    )
+    max_response_tokens: int = setting(
+        16, about="Longest response.", unit="tokens", source="C2 Tables 8-10", essential=True, ge=1, le=1_000_000
+    )
 
 
 class RewardModelSpec(Spec):
     """A Bradley-Terry reward model, trained by the stage before its first step on the domain's preference pairs."""
 
-    steps: int = setting(200, about="Optimiser updates of the reward model.", unit="steps", source="tiny", ge=1, le=100_000)
+    steps: int = setting(
+        200, about="Optimiser updates of the reward model.", unit="steps", source="tiny", ge=1, le=100_000
+    )
     pairs_per_step: int = setting(64, about="Preference pairs per update.", unit="pairs", source="tiny", ge=1, le=4096)
     learning_rate: float = setting(3e-3, about="AdamW learning rate.", source="tiny", gt=0, le=1)
-    hidden_size: int = setting(48, about="Width of the reward model.", unit="features", source="tiny", ge=8, le=1024, multiple_of=8)
+    hidden_size: int = setting(
+        48, about="Width of the reward model.", unit="features", source="tiny", ge=8, le=1024, multiple_of=8
+    )
     layers: int = setting(2, about="Transformer blocks of the reward model.", unit="blocks", source="tiny", ge=1, le=24)
     hard_negatives: float = setting(
-        0.3, about="Share of pairs whose worse answer is polite spam. 0 invites reward hacking.", source="tiny", ge=0, le=1
+        0.3,
+        about="Share of pairs whose worse answer is polite spam. 0 invites reward hacking.",
+        source="tiny",
+        ge=0,
+        le=1,
     )
     length_bias: float = setting(
-        0.15, about="How far annotators favour the longer answer, per token of difference.", unit="utility per token", source="tiny", ge=0, le=2
+        0.15,
+        about="How far annotators favour the longer answer, per token of difference.",
+        unit="utility per token",
+        source="tiny",
+        ge=0,
+        le=2,
     )
 
 
@@ -172,22 +238,42 @@ class GRPOSpec(_RolloutStageSpec):
     """Group relative policy optimisation, strictly on-policy: one update per batch of rollouts (C2 §4.1.2, Eq. 1)."""
 
     kind: Literal["grpo"] = "grpo"
-    rollouts_per_prompt: int = setting(16, about="Group size G.", unit="rollouts", source="C2 Tables 8-10", essential=True, ge=2, le=1024)
-    normalize_advantages: bool = setting(True, about="Divide advantages by the group's standard deviation.", source="C2 Eq. 1")
-    loss_average: Literal["token", "sequence"] = setting("token", about="Average the loss over all tokens, or over responses first.", source="C2 §4.1.2")
-    kl_coefficient: float = setting(0.0, about="Weight of the KL penalty to the stage's start (k3 estimate).", source="C2 §4.1.2: 0; §4.5.3: 0.03", ge=0, le=10)
-    entropy_coefficient: float = setting(0.0, about="Weight of the entropy bonus.", source="C2 §4: 0", ge=0, le=1)
-    dynamic_filtering: bool = setting(True, about="Leave groups whose rewards are all equal out of the loss.", source="C2 §4.2")
-    overlong: Literal["keep", "penalize", "mask"] = setting(
-        "penalize", about="A response cut off at the limit: keep its reward, give it 0, or mask it from the loss.", source="C2 §4.2, Tables 8-10"
+    rollouts_per_prompt: int = setting(
+        16, about="Group size G.", unit="rollouts", source="C2 Tables 8-10", essential=True, ge=2, le=1024
     )
-    reward_model: RewardModelSpec | None = setting(None, about="Trained before the first step where a domain's reward is learned.", source="tiny")
+    normalize_advantages: bool = setting(
+        True, about="Divide advantages by the group's standard deviation.", source="C2 Eq. 1"
+    )
+    loss_average: Literal["token", "sequence"] = setting(
+        "token", about="Average the loss over all tokens, or over responses first.", source="C2 §4.1.2"
+    )
+    kl_coefficient: float = setting(
+        0.0,
+        about="Weight of the KL penalty to the stage's start (k3 estimate).",
+        source="C2 §4.1.2: 0; §4.5.3: 0.03",
+        ge=0,
+        le=10,
+    )
+    entropy_coefficient: float = setting(0.0, about="Weight of the entropy bonus.", source="C2 §4: 0", ge=0, le=1)
+    dynamic_filtering: bool = setting(
+        True, about="Leave groups whose rewards are all equal out of the loss.", source="C2 §4.2"
+    )
+    overlong: Literal["keep", "penalize", "mask"] = setting(
+        "penalize",
+        about="A response cut off at the limit: keep its reward, give it 0, or mask it from the loss.",
+        source="C2 §4.2, Tables 8-10",
+    )
+    reward_model: RewardModelSpec | None = setting(
+        None, about="Trained before the first step where a domain's reward is learned.", source="tiny"
+    )
 
     @model_validator(mode="after")
     def _learned_rewards_have_a_model(self) -> Self:
         learned = [name for name in self.domains if DOMAINS[name].learned_reward]
         if learned and self.reward_model is None:
-            raise ValueError(f"found domain '{learned[0]}', whose reward is learned, without reward_model; add 'reward_model: {{}}' or drop the domain")
+            raise ValueError(
+                f"found domain '{learned[0]}', whose reward is learned, without reward_model; add 'reward_model: {{}}' or drop the domain"
+            )
         return self
 
 
@@ -195,7 +281,9 @@ class MOPDSpec(_RolloutStageSpec):
     """Multi-domain on-policy distillation: the teacher of a prompt's domain credits each token (C2 §4.4, Eqs. 2-4)."""
 
     kind: Literal["mopd"] = "mopd"
-    rollouts_per_prompt: int = setting(4, about="Responses sampled per prompt.", unit="rollouts", source="C2 Table 8", essential=True, ge=1, le=1024)
+    rollouts_per_prompt: int = setting(
+        4, about="Responses sampled per prompt.", unit="rollouts", source="C2 Table 8", essential=True, ge=1, le=1024
+    )
     teachers: dict[str, str] = setting(
         default={},
         about="Per domain an earlier stage, 'base', or 'best': the checkpoint with the best validation score. Left out: 'best'.",
@@ -203,11 +291,19 @@ class MOPDSpec(_RolloutStageSpec):
         essential=True,
     )
     divergence: Literal["sampled_token", "full_vocabulary"] = setting(
-        "sampled_token", about="Reverse KL from the sampled token, or exact over the vocabulary.", source="C2 Eq. 2: sampled token; NeMo RL 0.8: full"
+        "sampled_token",
+        about="Reverse KL from the sampled token, or exact over the vocabulary.",
+        source="C2 Eq. 2: sampled token; NeMo RL 0.8: full",
     )
-    loss_average: Literal["token", "sequence"] = setting("sequence", about="Average the loss over all tokens, or over responses first.", source="C2 Eq. 4")
-    ratio_low: float = setting(0.5, about="Importance ratio below which a token is masked.", source="C2 Eq. 3", gt=0, le=1)
-    ratio_high: float = setting(2.0, about="Importance ratio above which a token is masked.", source="C2 Eq. 3", ge=1, le=100)
+    loss_average: Literal["token", "sequence"] = setting(
+        "sequence", about="Average the loss over all tokens, or over responses first.", source="C2 Eq. 4"
+    )
+    ratio_low: float = setting(
+        0.5, about="Importance ratio below which a token is masked.", source="C2 Eq. 3", gt=0, le=1
+    )
+    ratio_high: float = setting(
+        2.0, about="Importance ratio above which a token is masked.", source="C2 Eq. 3", ge=1, le=100
+    )
 
     def teacher_of(self, domain: str) -> str:
         """Name the teacher of a domain: a stage, 'base' or 'best'."""
@@ -217,7 +313,9 @@ class MOPDSpec(_RolloutStageSpec):
     def _teachers_teach_trained_domains(self) -> Self:
         unknown = sorted(set(self.teachers) - set(self.domains))
         if unknown:
-            raise ValueError(f"found a teacher for '{unknown[0]}', which domains does not list; add the domain or drop the teacher")
+            raise ValueError(
+                f"found a teacher for '{unknown[0]}', which domains does not list; add the domain or drop the teacher"
+            )
         return self
 
 
@@ -231,8 +329,12 @@ class BenchmarkSpec(Spec):
     """A domain's held-out problems and how answers to them are sampled."""
 
     domain: str = setting(about="The domain whose problems are asked.", essential=True)
-    n_problems: int = setting(256, about="Test problems.", unit="problems", source="tiny: SE of 3 points", essential=True, ge=8, le=100_000)
-    n_validation: int = setting(128, about="Validation problems, which only choose teachers.", unit="problems", source="tiny", ge=8, le=100_000)
+    n_problems: int = setting(
+        256, about="Test problems.", unit="problems", source="tiny: SE of 3 points", essential=True, ge=8, le=100_000
+    )
+    n_validation: int = setting(
+        128, about="Validation problems, which only choose teachers.", unit="problems", source="tiny", ge=8, le=100_000
+    )
     samples_per_problem: int = setting(1, about="k of avg@k.", unit="samples", ge=1, le=256)
     temperature: float = setting(1.0, about="Sampling temperature; 0 is greedy.", ge=0, le=2)
     top_p: float = setting(1.0, about="Nucleus sampling.", gt=0, le=1)
@@ -256,8 +358,12 @@ class RecipeSpec(Spec):
     description: str = setting("", about="What this recipe is for.", max_length=2000)
     seed: int = setting(0, about="Everything random follows from it.", essential=True, ge=0, le=2**31 - 1)
     model: ModelSpec = setting(default=TinyModelSpec(), about="The base model.", essential=True)
-    stages: tuple[StageSpec, ...] = setting(about="The stages, each after those it starts from or learns from.", min_length=1, max_length=64)
-    benchmarks: tuple[BenchmarkSpec, ...] = setting(default_factory=_all_benchmarks, about="One benchmark per domain.", min_length=1)
+    stages: tuple[StageSpec, ...] = setting(
+        about="The stages, each after those it starts from or learns from.", min_length=1, max_length=64
+    )
+    benchmarks: tuple[BenchmarkSpec, ...] = setting(
+        default_factory=_all_benchmarks, about="One benchmark per domain.", min_length=1
+    )
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
@@ -327,7 +433,9 @@ def _check_weights(domains: Weights, *, may_be_empty: bool = False) -> Weights:
     for domain, weight in domains.items():
         _check_domain(domain)
         if not 0 < weight <= 1000:
-            raise ValueError(f"found weight {weight} for '{domain}', expected above 0 and at most 1000; drop the domain to leave it out")
+            raise ValueError(
+                f"found weight {weight} for '{domain}', expected above 0 and at most 1000; drop the domain to leave it out"
+            )
     return domains
 
 
@@ -335,9 +443,13 @@ def _check_names(recipe: RecipeSpec) -> None:
     seen: set[str] = set()
     for position, stage in enumerate(recipe.stages):
         if stage.name in (BASE, BEST):
-            raise SpecRuleError(("stages", position, "name"), f"found '{stage.name}', which is reserved; pick another name")
+            raise SpecRuleError(
+                ("stages", position, "name"), f"found '{stage.name}', which is reserved; pick another name"
+            )
         if stage.name in seen:
-            raise SpecRuleError(("stages", position, "name"), f"found '{stage.name}' twice, expected unique stage names; rename one")
+            raise SpecRuleError(
+                ("stages", position, "name"), f"found '{stage.name}' twice, expected unique stage names; rename one"
+            )
         seen.add(stage.name)
 
 
@@ -360,7 +472,9 @@ def _check_lengths(recipe: RecipeSpec, position: int) -> None:
     stage = recipe.stages[position]
     if isinstance(stage, SFTSpec):
         return
-    _check_response_fits(recipe, ("stages", position, "max_response_tokens"), stage.max_response_tokens, list(stage.domains))
+    _check_response_fits(
+        recipe, ("stages", position, "max_response_tokens"), stage.max_response_tokens, list(stage.domains)
+    )
 
 
 def _check_response_fits(recipe: RecipeSpec, path: tuple[str | int, ...], tokens: int, domains: list[str]) -> None:
@@ -383,10 +497,13 @@ def _check_teachers(recipe: RecipeSpec, position: int) -> None:
         teacher, path = stage.teacher_of(domain), ("stages", position, "teachers", domain)
         if teacher == BEST:
             if domain not in benchmarked:
-                raise SpecRuleError(path, f"the best teacher of '{domain}' needs a benchmark of that domain; add one or name a teacher")
+                raise SpecRuleError(
+                    path, f"the best teacher of '{domain}' needs a benchmark of that domain; add one or name a teacher"
+                )
         elif teacher != BASE and teacher not in earlier:
             raise SpecRuleError(
-                path, f"stage '{stage.name}' takes teacher '{teacher}', which is no earlier stage; pick one of: {', '.join([BEST, BASE, *earlier])}"
+                path,
+                f"stage '{stage.name}' takes teacher '{teacher}', which is no earlier stage; pick one of: {', '.join([BEST, BASE, *earlier])}",
             )
 
 
@@ -394,6 +511,11 @@ def _check_benchmarks(recipe: RecipeSpec) -> None:
     seen: set[str] = set()
     for position, benchmark in enumerate(recipe.benchmarks):
         if benchmark.domain in seen:
-            raise SpecRuleError(("benchmarks", position, "domain"), f"found two benchmarks of '{benchmark.domain}', expected one; drop one")
+            raise SpecRuleError(
+                ("benchmarks", position, "domain"),
+                f"found two benchmarks of '{benchmark.domain}', expected one; drop one",
+            )
         seen.add(benchmark.domain)
-        _check_response_fits(recipe, ("benchmarks", position, "max_response_tokens"), benchmark.max_response_tokens, [benchmark.domain])
+        _check_response_fits(
+            recipe, ("benchmarks", position, "max_response_tokens"), benchmark.max_response_tokens, [benchmark.domain]
+        )

@@ -1,0 +1,11 @@
+"""The Celery application. Messages are only nudges: the truth about who may work is in PostgreSQL."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cascade_web.settings")
+
+app = Celery("cascade_web")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["workers"])

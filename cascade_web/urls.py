@@ -1,0 +1,8 @@
+"""Addresses: pages below /, the API below /api/v1/."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("runs.pages.urls")),
+    path("api/v1/", include("runs.api.urls")),
+]

@@ -1,0 +1,7 @@
+"""The Django app: what exists, what may happen next, how it looks."""
+
+from django.apps import AppConfig
+
+
+class RunsConfig(AppConfig):
+    name = "runs"

@@ -1,0 +1,122 @@
+"""The score matrix: checkpoints down, benchmarks across, and what may be asked of it.
+
+Rows are the checkpoints of a run in the order of its stages, each knowing the row it starts from, so that a side branch
+is no ancestor of what comes below it. Scores are fractions, 0 to 1; points (x 100) exist only where something is shown.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from runs.drift.intervals import Interval, mean_interval
+
+Kind = Literal["base", "sft", "grpo", "mopd"]
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RowInfo:
+    """A checkpoint: the base model, or what a stage left behind."""
+
+    key: str
+    title: str
+    kind: Kind
+    domains: tuple[str, ...] = ()  # what the stage trains
+    parent: str | None = None  # the row it starts from
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """A benchmark of a domain."""
+
+    domain: str
+    title: str
+    label: str  # short column header
+    chance: float = 0.0  # score of guessing
+
+
+@dataclass(frozen=True)
+class ScoreCell:
+    """One benchmark's score on one checkpoint.
+
+    `values` holds each problem's result in the benchmark's order, so that two cells of a column pair up item by item;
+    None (then `n` is 0) where only a mean was published. `protocol` is a digest of how the score was taken.
+    """
+
+    row: str
+    column: str
+    mean: float
+    n: int = 0
+    interval: Interval | None = None  # 95 %
+    values: Values | None = field(default=None, compare=False, repr=False)
+    protocol: str = ""
+
+
+def score_cell(row: str, column: str, values: Iterable[float], *, protocol: str = "") -> ScoreCell:
+    """Make a cell, its mean and its interval from the results of the items."""
+    results = np.asarray(list(values), dtype=np.float64)
+    assert results.size, f"score of '{row}' on '{column}' has no items"
+    return ScoreCell(row, column, float(results.mean()), len(results), mean_interval(results), results, protocol)
+
+
+@dataclass(frozen=True)
+class ScoreMatrix:
+    """Scores of checkpoints (rows, in stage order) on benchmarks (columns); cells may be missing."""
+
+    rows: tuple[RowInfo, ...]
+    columns: tuple[ColumnInfo, ...]
+    cells: Mapping[tuple[str, str], ScoreCell]  # (row key, column domain)
+
+    def cell(self, row: str, column: str) -> ScoreCell | None:
+        return self.cells.get((row, column))
+
+    @cached_property
+    def _rows_by_key(self) -> dict[str, RowInfo]:
+        return {row.key: row for row in self.rows}
+
+    def row(self, key: str) -> RowInfo:
+        """Find a row; KeyError if there is none."""
+        return self._rows_by_key[key]
+
+    def is_scored(self, key: str) -> bool:
+        """Whether the row has a score at all."""
+        return any(self.cell(key, column.domain) is not None for column in self.columns)
+
+    def scored_rows(self) -> tuple[RowInfo, ...]:
+        return tuple(row for row in self.rows if self.is_scored(row.key))
+
+    def lineage(self, key: str) -> tuple[RowInfo, ...]:
+        """List the row and all it descends from, oldest first."""
+        line, at = [self.row(key)], self.row(key).parent
+        while at is not None and at in self._rows_by_key:
+            line.append(self.row(at))
+            at = self.row(at).parent
+        return tuple(reversed(line))
+
+    def start_row(self) -> RowInfo | None:
+        """Find where drift is counted from: the first SFT row, or the first row of a run without SFT."""
+        return next((row for row in self.rows if row.kind == "sft"), self.rows[0] if self.rows else None)
+
+    def final_row(self) -> RowInfo | None:
+        """Find the last row with a score."""
+        scored = self.scored_rows()
+        return scored[-1] if scored else None
+
+    def own_row(self, row: str, domain: str, *, start: str) -> RowInfo | None:
+        """Find the last stage in the row's lineage that trains the domain.
+
+        The start and what came before it is left out, since SFT trains everything, and so is MOPD, which wins back
+        what other stages trained. None: no stage up to this row trains the domain (a guard benchmark).
+        """
+        since_start = rows_after(self.lineage(row), start)
+        return next((r for r in reversed(since_start) if r.kind != "mopd" and domain in r.domains), None)
+
+
+def rows_after(line: tuple[RowInfo, ...], start: str) -> tuple[RowInfo, ...]:
+    """Cut a lineage to what comes after `start`; the whole of it where `start` is no part of it."""
+    keys = [row.key for row in line]
+    return line[keys.index(start) + 1 :] if start in keys else line

@@ -1,0 +1,336 @@
+"""What may happen next: the only module that changes a status.
+
+Every change is one UPDATE whose WHERE repeats the status it starts from, so two workers, or a worker and a person, never
+both succeed. `attempt` fences late writers: whoever lost a claim changes 0 rows and learns it. Every path ends in `tend`,
+which sends a nudge for whatever is ready; a lost nudge is sent again by the beat.
+
+    queued --claim--> running --finish--> succeeded
+      ^                  |---fail-------> failed ----retry--> queued
+      |                  '---release----> queued   (worker stopped, or its lease ran out)
+      '--resume-- paused <--pause-- queued or running;  cancelled <--cancel-- all but succeeded and failed
+"""
+
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
+
+from runs import events
+from runs.models import Attempt, Checkpoint, Need, Project, Recipe, Run, Stage, Status
+from workers.spec import BASE, BEST, FolderModelSpec, MOPDSpec, RecipeSpec
+
+logger = logging.getLogger(__name__)
+
+_AT_REST: dict[str, Any] = {"lease_until": None, "substep": "", "eta_s": None}  # work that nobody holds
+MAX_KILLS = 3  # a process that is killed this often is not started again by itself
+OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
+Work = Stage | Checkpoint
+
+
+class NotPossibleError(ValueError):
+    """What was asked does not fit the present status; the message says what does."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to work on a row, until another attempt takes it."""
+
+    work: Work
+    attempt: int
+
+
+# Start ----------------------------------------------------------------------------------------------------------
+
+
+def start_run(*, project: Project, recipe: Recipe, user: User, name: str = "", seed: int | None = None) -> Run:
+    """Write a run and all its stages in one transaction, then send the first nudges."""
+    spec = recipe.spec if seed is None else recipe.spec.model_copy(update={"seed": seed})
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project.pk)  # run numbers have no gaps and no twins
+        newest = Run.objects.filter(project=project).order_by("-number").first()
+        run = Run.objects.create(
+            project=project,
+            recipe=recipe,
+            number=newest.number + 1 if newest else 1,
+            name=name or spec.name,
+            document=spec.model_dump(mode="json"),
+            created_by=user,
+        )
+        _write_stages(run, spec)
+        if isinstance(spec.model, FolderModelSpec):
+            Checkpoint.objects.create(run=run, stage=None, at_step=0, folder=spec.model.folder)
+        transaction.on_commit(lambda: tend(run))
+    return run
+
+
+def _write_stages(run: Run, spec: RecipeSpec) -> None:
+    stages: dict[str, Stage] = {}
+    for position, stage_spec in enumerate(spec.stages):
+        start = spec.start_of(position)
+        stage = Stage.objects.create(
+            run=run,
+            position=position,
+            name=stage_spec.name,
+            kind=stage_spec.kind,
+            document=stage_spec.model_dump(mode="json"),
+            n_steps=stage_spec.steps,
+            starts_from=None if start == BASE else stages[start],
+        )
+        needs = {} if start == BASE else {start: False}
+        if isinstance(stage_spec, MOPDSpec):
+            needs |= _teacher_needs(stage_spec, earlier=list(stages))
+        Need.objects.bulk_create(Need(stage=stage, needed=stages[n], with_scores=scored) for n, scored in needs.items())
+        stages[stage_spec.name] = stage
+
+
+def _teacher_needs(spec: MOPDSpec, *, earlier: list[str]) -> dict[str, bool]:
+    """A named teacher's weights; with 'best', the scores of every earlier stage, since any may turn out the best."""
+    named = {teacher for domain in spec.domains if (teacher := spec.teacher_of(domain)) not in (BASE, BEST)}
+    chooses = any(spec.teacher_of(domain) == BEST for domain in spec.domains)
+    return dict.fromkeys(earlier, True) if chooses else dict.fromkeys(sorted(named), False)
+
+
+# Tend -----------------------------------------------------------------------------------------------------------
+
+
+def ready_stages() -> QuerySet[Stage]:
+    """The scheduler's query: stages that may be worked on, all they start from or learn from being there."""
+    unscored = Checkpoint.objects.exclude(status=Status.SUCCEEDED)
+    missing = Need.objects.filter(stage=OuterRef("pk")).filter(
+        ~Q(needed__status=Status.SUCCEEDED)
+        | Q(with_scores=True) & Exists(unscored.filter(stage=OuterRef("needed")))
+        | Q(with_scores=True) & Exists(unscored.filter(run=OuterRef("needed__run"), stage=None))
+    )
+    return _claimable(Stage.objects.filter(~Exists(missing)))
+
+
+def ready_checkpoints() -> QuerySet[Checkpoint]:
+    """Checkpoints that wait to be scored."""
+    return _claimable(Checkpoint.objects.all())
+
+
+def _claimable(rows: Any) -> Any:
+    lost = Q(status=Status.RUNNING, lease_until__lt=timezone.now())
+    return rows.filter(Q(status=Status.QUEUED) | lost)
+
+
+def tend(run: Run) -> None:
+    """Nudge workers about everything of this run that is ready."""
+    for stage in ready_stages().filter(run=run):
+        _nudge("workers.train_stage", stage.pk, _queue(run))
+    for checkpoint in ready_checkpoints().filter(run=run):
+        _nudge("workers.score_checkpoint", checkpoint.pk, _queue(run))
+    events.publish(run.public_id, "stages")
+
+
+def tend_all() -> None:
+    """Tend every run that has something ready; the beat calls this for whatever was lost."""
+    waiting = set(ready_stages().values_list("run", flat=True)) | set(ready_checkpoints().values_list("run", flat=True))
+    for run in Run.objects.filter(pk__in=waiting):
+        tend(run)
+
+
+def _queue(run: Run) -> str:
+    return settings.FOLDER_MODEL_QUEUE if run.document["model"]["kind"] == "folder" else "cpu"
+
+
+def _nudge(task: str, pk: int, queue: str) -> None:
+    try:
+        current_app.signature(task, args=(pk,)).apply_async(queue=queue, expires=60, retry=False)
+    except (BrokerError, OSError) as error:
+        logger.warning("no nudge for %s %s, the beat sends it again: %s", task, pk, error)
+
+
+# Claim, beat, end: what workers do ------------------------------------------------------------------------------
+
+
+def claim_stage(pk: int, *, worker: str) -> Claim | None:
+    """Take a ready stage; None if another worker was faster or it is no longer ready."""
+    claim = _claim(ready_stages(), Stage, pk, worker)
+    if claim is not None:
+        Attempt.objects.create(stage_id=pk, number=claim.attempt, worker=worker)
+    return claim
+
+
+def claim_checkpoint(pk: int, *, worker: str) -> Claim | None:
+    """Take a checkpoint for scoring; None if another worker was faster."""
+    return _claim(ready_checkpoints(), Checkpoint, pk, worker)
+
+
+def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
+    now = timezone.now()
+    with transaction.atomic():
+        changed = ready.filter(pk=pk).update(
+            status=Status.RUNNING,
+            attempt=F("attempt") + 1,
+            worker=worker,
+            lease_until=_lease_end(),
+            started_at=now,
+            finished_at=None,
+            failure_code="",
+            failure_reason="",
+        )
+        if changed != 1:
+            return None
+        work = kind.objects.select_related("run").get(pk=pk)  # our own UPDATE holds the row until this commits
+    events.publish(work.run.public_id, "stages")
+    return Claim(work, work.attempt)
+
+
+def beat(claim: Claim, **facts: float | int | str | None) -> bool:
+    """Extend the lease and record live facts; False if the claim is lost or somebody paused or cancelled."""
+    return _held(claim).update(lease_until=_lease_end(), **facts) == 1
+
+
+def finish_stage(claim: Claim, *, folder: str) -> bool:
+    """Record a stage's end and its checkpoint; False if the claim was lost."""
+    stage = claim.work
+    assert isinstance(stage, Stage)
+    with transaction.atomic():
+        if not _end(claim, Status.SUCCEEDED, step=stage.n_steps):
+            return False
+        Checkpoint.objects.get_or_create(run=stage.run, stage=stage, at_step=stage.n_steps, defaults={"folder": folder})
+        _end_attempt(claim, "succeeded")
+    tend(stage.run)
+    return True
+
+
+def finish_scoring(claim: Claim) -> bool:
+    """Record that a checkpoint is scored; False if the claim was lost."""
+    if not _end(claim, Status.SUCCEEDED):
+        return False
+    tend(claim.work.run)
+    return True
+
+
+def fail(claim: Claim, *, code: str, reason: str) -> bool:
+    """Record why work failed, in words for a person; False if the claim was lost."""
+    if not _end(claim, Status.FAILED, failure_code=code[:40], failure_reason=reason):
+        return False
+    _end_attempt(claim, "failed", reason)
+    tend(claim.work.run)
+    return True
+
+
+def release(claim: Claim) -> None:
+    """Give work back to the queue: its worker is stopping. A pause or cancel that came first stands."""
+    if _held(claim).update(status=Status.QUEUED, queued_at=timezone.now(), **_AT_REST):
+        tend(claim.work.run)
+    _end_attempt(claim, "stopped")
+
+
+def restart_or_fail(claim: Claim, *, reason: str) -> None:
+    """Queue work again whose process was killed from outside; after MAX_KILLS times, fail it."""
+    if claim.work.kills + 1 >= MAX_KILLS:
+        fail(
+            claim,
+            code="killed",
+            reason=f"{reason}; that happened {MAX_KILLS} times, most likely because memory ran out",
+        )
+        return
+    if _held(claim).update(status=Status.QUEUED, kills=F("kills") + 1, **_AT_REST):
+        _end_attempt(claim, "killed", reason)
+        tend(claim.work.run)
+
+
+def add_base_checkpoint(run: Run, *, folder: str) -> None:
+    """Record the base model that the first stage built, so that it is scored like every checkpoint."""
+    _, is_new = Checkpoint.objects.get_or_create(run=run, stage=None, at_step=0, defaults={"folder": folder})
+    if is_new:
+        tend(run)
+
+
+def _held(claim: Claim) -> Any:
+    kind: Any = type(claim.work)
+    return kind.objects.filter(pk=claim.work.pk, attempt=claim.attempt, status=Status.RUNNING)
+
+
+def _end(claim: Claim, status: Status, **fields: object) -> bool:
+    return bool(_held(claim).update(status=status, finished_at=timezone.now(), **_AT_REST, **fields))
+
+
+def _end_attempt(claim: Claim, ending: str, reason: str = "") -> None:
+    if isinstance(claim.work, Stage):
+        claim.work.attempts.filter(number=claim.attempt).update(ended_at=timezone.now(), ending=ending, reason=reason)
+
+
+def _lease_end() -> Any:
+    return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+
+
+# Pause, resume, cancel, retry: what people do -------------------------------------------------------------------
+
+
+def pause(run: Run) -> None:
+    """Hold a run: what runs writes a checkpoint and stops. Raises NotPossibleError if nothing is under way."""
+    _move(run, (Status.QUEUED, Status.RUNNING), Status.PAUSED, "pause")
+
+
+def resume(run: Run) -> None:
+    """Let a paused run go on from its last checkpoint."""
+    _move(run, (Status.PAUSED,), Status.QUEUED, "resume")
+
+
+def cancel(run: Run) -> None:
+    """End a run for good; checkpoints and scores that exist stay."""
+    _move(run, OPEN, Status.CANCELLED, "cancel")
+
+
+def retry(run: Run) -> None:
+    """Queue again what failed or was cancelled; a stage goes on from its last whole checkpoint."""
+    _move(run, (Status.FAILED, Status.CANCELLED), Status.QUEUED, "retry")
+
+
+def retry_stage(stage: Stage) -> None:
+    """Queue one failed or cancelled stage again."""
+    asked = Stage.objects.filter(pk=stage.pk, status__in=(Status.FAILED, Status.CANCELLED))
+    if not asked.update(**_queued_afresh()):
+        now = Stage.objects.get(pk=stage.pk).status
+        raise NotPossibleError(f"stage '{stage.name}' is {now}, only a failed or cancelled one can be retried")
+    tend(stage.run)
+
+
+def possible_actions(run: Run) -> list[str]:
+    """Name what a person may do with a run now, in the order of buttons."""
+    found = {item.status for item in (*run.stages.all(), *run.checkpoints.all())}
+    rules = {
+        "pause": {Status.QUEUED, Status.RUNNING},
+        "resume": {Status.PAUSED},
+        "retry": {Status.FAILED, Status.CANCELLED},
+        "cancel": set(OPEN),
+    }
+    return [action for action, statuses in rules.items() if found & statuses]
+
+
+def _move(run: Run, sources: tuple[Status, ...], target: Status, action: str) -> None:
+    fields = _queued_afresh() if target == Status.QUEUED else {"status": target, **_AT_REST}
+    with transaction.atomic():
+        changed = run.stages.filter(status__in=sources).update(**fields)
+        changed += run.checkpoints.filter(status__in=sources).update(**fields)
+    if not changed:
+        words = " or ".join(status.label for status in sources)
+        raise NotPossibleError(
+            f"cannot {action} {run}: nothing of it is {words}; reload the page to see what is possible"
+        )
+    tend(run)
+
+
+def _queued_afresh() -> dict[str, Any]:
+    """The fields of work that a person queues again: no ending, no kills, no reason."""
+    forgotten = {"finished_at": None, "failure_code": "", "failure_reason": "", "kills": 0}
+    return {"status": Status.QUEUED, "queued_at": timezone.now(), **_AT_REST, **forgotten}
+
+
+def worker_name() -> str:
+    """Name this worker for people: host and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,27 @@
+"""The nouns of the product, a file per family."""
+
+from runs.models.access import Membership, Project, Role
+from runs.models.checkpoint import Checkpoint
+from runs.models.claim import Claimable, Status
+from runs.models.metric import Metric
+from runs.models.recipe import Recipe
+from runs.models.run import Attempt, Need, Run, Stage
+from runs.models.score import Benchmark, ItemResult, Score
+
+__all__ = [
+    "Attempt",
+    "Benchmark",
+    "Checkpoint",
+    "Claimable",
+    "ItemResult",
+    "Membership",
+    "Metric",
+    "Need",
+    "Project",
+    "Recipe",
+    "Role",
+    "Run",
+    "Score",
+    "Stage",
+    "Status",
+]

@@ -1,0 +1,39 @@
+"""Checkpoints: weights a stage left behind, and whether they are scored."""
+
+from django.db import models
+
+from runs.models import ids
+from runs.models.claim import STORED, Claimable, Status
+from runs.models.run import Run, Stage
+
+
+class Checkpoint(Claimable):
+    """Weights in a folder; the next stage's start, or a later teacher. Its status is that of its scoring."""
+
+    public_id = models.CharField(max_length=24, unique=True, default=ids.checkpoint_id, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="checkpoints")
+    stage = models.ForeignKey(
+        Stage, null=True, blank=True, on_delete=models.CASCADE, related_name="checkpoints"
+    )  # None: the base
+    at_step = models.PositiveIntegerField()
+    folder = models.CharField(max_length=500)  # relative to the run's folder, or absolute below MODELS_DIR
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    stage_id: int | None
+
+    class Meta:
+        ordering = ("run", models.F("stage__position").asc(nulls_first=True), "at_step")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("run", "stage", "at_step"), name="one_checkpoint_per_step", nulls_distinct=False
+            ),
+            models.CheckConstraint(condition=models.Q(status__in=STORED), name="scoring_status_is_stored"),
+        )
+        indexes = (models.Index(fields=("status", "lease_until"), name="scoring_claimable"),)
+
+    def __str__(self) -> str:
+        return f"{self.stage.name if self.stage else 'base'} at step {self.at_step}"
+
+    @property
+    def is_scored(self) -> bool:
+        return self.status == Status.SUCCEEDED

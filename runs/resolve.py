@@ -1,0 +1,74 @@
+"""Decide what a stage's spec leaves open, and write it into the stage's folder for the trainer.
+
+Decided once, when the stage becomes ready, and kept in its row: a retry learns from the same teachers.
+"""
+
+import os
+from pathlib import Path
+
+from runs.drift.teachers import choose_teachers
+from runs.ingest import checkpoint_folder, scoring_folder, stage_folder
+from runs.matrices import score_matrix
+from runs.models import Checkpoint, Run, Stage
+from workers.spec import BASE, BEST, MOPDSpec, RecipeSpec, ResolvedStageSpec, ScoringSpec
+from workers.stage_dir import write_document
+
+
+def write_stage_spec(stage: Stage) -> None:
+    """Resolve a stage, if that was not done before, and write its spec.json."""
+    if stage.resolved is None:
+        stage.resolved = _resolve(stage).model_dump(mode="json")
+        Stage.objects.filter(pk=stage.pk).update(resolved=stage.resolved)
+    write_document(stage_folder(stage).spec, ResolvedStageSpec.model_validate(stage.resolved))
+
+
+def write_scoring_spec(checkpoint: Checkpoint) -> None:
+    """Write the spec.json of a checkpoint's scoring."""
+    recipe, folder = RecipeSpec.model_validate(checkpoint.run.document), scoring_folder(checkpoint)
+    spec = ScoringSpec(
+        run=checkpoint.run.public_id,
+        seed=recipe.seed,
+        checkpoint_folder=_as_seen_from(folder.path, checkpoint_folder(checkpoint)),
+        benchmarks=recipe.benchmarks,
+    )
+    write_document(folder.spec, spec)
+
+
+def _resolve(stage: Stage) -> ResolvedStageSpec:
+    recipe, here = RecipeSpec.model_validate(stage.run.document), stage_folder(stage).path
+    teachers = _teachers(stage)
+    start = stage.starts_from.name if stage.starts_from else BASE
+    builds_base = start == BASE and recipe.model.kind == "tiny"
+    return ResolvedStageSpec(
+        run=stage.run.public_id,
+        seed=recipe.seed,
+        model=recipe.model,
+        stage=stage.spec,
+        start_folder=None if builds_base else _folder_of(stage.run, start, here),
+        teachers=teachers,
+        teacher_folders={domain: _folder_of(stage.run, name, here) for domain, name in teachers.items()},
+    )
+
+
+def _teachers(stage: Stage) -> dict[str, str]:
+    """Name the teacher of every domain; 'best' becomes the checkpoint with the best validation score so far."""
+    spec = stage.spec
+    if not isinstance(spec, MOPDSpec):
+        return {}
+    named = {domain: spec.teacher_of(domain) for domain in spec.domains}
+    if BEST not in named.values():
+        return named
+    validation = score_matrix(stage.run, split="validation", before=stage.position)
+    best = choose_teachers(validation)
+    return {domain: best[domain].row if name == BEST else name for domain, name in named.items()}
+
+
+def _folder_of(run: Run, name: str, here: Path) -> str:
+    checkpoint = run.checkpoints.filter(stage__name=name).last() if name != BASE else run.checkpoints.get(stage=None)
+    assert checkpoint is not None, f"the scheduler let a stage start before '{name}' left a checkpoint"
+    return _as_seen_from(here, checkpoint_folder(checkpoint))
+
+
+def _as_seen_from(here: Path, there: Path) -> str:
+    """Relative to the reader's folder, so that the artifact folder may be mounted elsewhere on another host."""
+    return os.path.relpath(there, here)

@@ -1,0 +1,78 @@
+"""Where problems come from: a module per domain, all of the same shape, and how their problems are split.
+
+To add a domain: its file here, an entry in `workers/catalogue.py`, a test. docs/domains.md walks through it.
+"""
+
+import hashlib
+import random
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Literal, Protocol, cast
+
+from workers import catalogue
+from workers.training.rollouts import Grade, Problem
+
+Split = Literal["train", "validation", "test"]
+
+_MAX_DRAWS = 2000
+
+
+class DomainModule(Protocol):
+    """What the module of a domain offers. The module of a domain with a learned reward offers more: see `preference.py`."""
+
+    VERSION: int
+    """Goes up with any change to the problems or the grader, so that scores of different versions are never mixed."""
+
+    def make_problem(self, rng: random.Random, *, for_demonstration: bool = False) -> Problem:
+        """Make one problem of any split; a demonstration's may be easier than those of reinforcement learning and tests."""
+        ...
+
+    def demonstrate(self, problem: Problem, rng: random.Random, *, style_noise: float) -> str:
+        """Write an answer to learn from: the graded style, or with probability `style_noise` (0 to 1) another one."""
+        ...
+
+    def grade(self, problems: Sequence[Problem], responses: Sequence[str]) -> list[Grade]:
+        """Grade a batch: a bad response is a 0 with a reason in `parts`, a malformed problem raises."""
+        ...
+
+
+DOMAINS: dict[str, DomainModule] = {
+    name: cast(DomainModule, import_module(f"{__name__}.{name}")) for name in catalogue.DOMAINS
+}
+
+
+def split_of(key: str) -> Split:
+    """Tell which split a problem belongs to, from its key alone: 60 % train, 20 % validation, 20 % test."""
+    share = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % 100
+    if share < 60:
+        return "train"
+    return "validation" if share < 80 else "test"
+
+
+def draw(domain: str, split: Split, rng: random.Random, *, for_demonstration: bool = False) -> Problem:
+    """Draw a problem of one split."""
+    module = DOMAINS[domain]
+    for _ in range(_MAX_DRAWS):
+        problem = module.make_problem(rng, for_demonstration=for_demonstration)
+        if split_of(problem.key) == split:
+            return problem
+    raise RuntimeError(f"domain '{domain}' gave no {split} problem in {_MAX_DRAWS} draws; widen its make_problem")
+
+
+def benchmark_problems(domain: str, split: Split, n: int) -> list[Problem]:
+    """List n distinct problems, the same for every run: only the domain, its version and the split decide them.
+
+    A longer list begins with the shorter one. Raises ValueError if the domain has fewer problems than n.
+    """
+    rng = random.Random(f"{domain}:{split}:{DOMAINS[domain].VERSION}")
+    found: dict[str, Problem] = {}
+    for _ in range(_MAX_DRAWS + 20 * n):
+        if len(found) == n:
+            break
+        problem = draw(domain, split, rng)
+        found.setdefault(problem.key, problem)
+    if len(found) < n:
+        raise ValueError(
+            f"found {len(found)} distinct {split} problems of domain '{domain}', expected {n}; ask for fewer problems in its benchmark"
+        )
+    return list(found.values())

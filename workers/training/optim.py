@@ -1,0 +1,100 @@
+"""Optimisers, their learning rate over a stage, and their state as plain tensors.
+
+Muon (Keller Jordan; torch.optim.Muon) replaces the update of a hidden matrix by the nearest orthogonal one. Embeddings,
+the output head, norms and biases stay with AdamW. Weight decay acts on matrices only.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from workers.spec import GRPOSpec, MOPDSpec, SFTSpec
+
+AnyStage = SFTSpec | GRPOSpec | MOPDSpec
+MUON_MOMENTUM = 0.95
+
+
+class Optimizers:
+    """The one or two optimisers of a stage, stepped and saved as one."""
+
+    def __init__(self, model: nn.Module, stage: AnyStage) -> None:
+        self.stage = stage
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        muon = _hidden_matrices(model) if stage.optimizer == "muon" else []
+        self.parts: list[tuple[torch.optim.Optimizer, float]] = []  # with each one's share of the learning rate
+        if muon:
+            self.parts.append((_muon(muon, stage), 1.0))
+        chosen = {id(parameter) for parameter in muon}
+        rest = [parameter for parameter in self.parameters if id(parameter) not in chosen]
+        share = (stage.adamw_learning_rate or stage.learning_rate) / stage.learning_rate if muon else 1.0
+        self.parts.append((_adamw(rest, stage), share))
+
+    def clip_gradients(self) -> float:
+        """Scale the gradient down to max_grad_norm; returns its norm before."""
+        return float(nn.utils.clip_grad_norm_(self.parameters, self.stage.max_grad_norm))
+
+    def step(self, step: int) -> None:
+        """Apply one update at the learning rate of this step, counted from 1."""
+        rate = learning_rate_at(self.stage, step)
+        for optimizer, share in self.parts:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * share
+            optimizer.step()
+
+    def clear_gradients(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Flatten the state into named tensors: '<optimiser>.<parameter>.<name>'."""
+        return {
+            f"{part}.{parameter}.{name}": value
+            for part, (optimizer, _) in enumerate(self.parts)
+            for parameter, state in optimizer.state_dict()["state"].items()
+            for name, value in state.items()
+        }
+
+    def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take back what state_tensors gave."""
+        for part, (optimizer, _) in enumerate(self.parts):
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in tensors.items():
+                owner, parameter, name = key.split(".", 2)
+                if int(owner) == part:
+                    state.setdefault(int(parameter), {})[name] = value
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def learning_rate_at(stage: AnyStage, step: int) -> float:
+    """Rise linearly over the warm-up, then follow the schedule to final_learning_rate at the last step; steps count from 1."""
+    if step <= stage.warmup_steps:
+        return stage.learning_rate * step / stage.warmup_steps
+    done = (step - stage.warmup_steps) / max(1, stage.steps - stage.warmup_steps)
+    fall = {"constant": 0.0, "linear": done, "cosine": (1 - math.cos(math.pi * done)) / 2}[stage.schedule]
+    return stage.learning_rate + fall * (stage.final_learning_rate - stage.learning_rate)
+
+
+def _hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
+    """Find the matrices between embeddings and output head; a tied head is the embedding itself."""
+    outer = {id(parameter) for module in model.modules() if isinstance(module, nn.Embedding) for parameter in module.parameters()}
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    if isinstance(head, nn.Module):
+        outer |= {id(parameter) for parameter in head.parameters()}
+    return [p for p in model.parameters() if p.requires_grad and p.ndim == 2 and id(p) not in outer]
+
+
+def _muon(matrices: list[nn.Parameter], stage: AnyStage) -> torch.optim.Optimizer:
+    return torch.optim.Muon(
+        matrices, lr=stage.learning_rate, weight_decay=stage.weight_decay, momentum=MUON_MOMENTUM, nesterov=True, ns_steps=5
+    )
+
+
+def _adamw(parameters: list[nn.Parameter], stage: AnyStage) -> torch.optim.Optimizer:
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": stage.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    # fused: one kernel for all parameters, several times faster than a loop on a model this small
+    return torch.optim.AdamW(groups, lr=stage.learning_rate, betas=(stage.beta1, stage.beta2), fused=True)

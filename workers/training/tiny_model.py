@@ -1,0 +1,91 @@
+"""The tiny base model and its tokenizer, built from nothing: no download, no training data.
+
+The tokenizer knows whole words, glue of JSON, pairs such as `k5` and `A3`, and every printable ASCII character, so any
+domain works at character level and the common pieces are single tokens. Pairs are single tokens because a model this
+small does not find the induction heads that binding a key to the value after it would need. Any other character
+becomes `<unk>`.
+"""
+
+import re
+from string import ascii_lowercase, digits, printable
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from workers.spec import TinyModelSpec
+
+PAD, EOS, UNKNOWN, USER, ASSISTANT = "<pad>", "<eos>", "<unk>", "<u>", "<a>"
+SPECIALS = (PAD, EOS, UNKNOWN, USER, ASSISTANT)
+CHARACTERS = tuple(character for character in printable if character.isprintable()) + ("\n",)
+GLUE = ('{"', '":"', '","', '":', ',"', '"}')
+WORDS = (
+    *("upper", "reverse", "repeat", "start", "end"),  # instructions
+    *("max", "min"),  # stem
+    *("add", "sub", "mul", "plus", "minus", "times", "from", "by", "and", "now", "please"),  # tools
+    *("json", "csv", "list"),  # structure
+    *("find", "fn", "fix"),  # long_context, coding, engineering
+    *("sure", "ok", "ans"),  # styles of any domain
+    *("hi", "help", "need", "want", "like", "make"),  # preference: what is asked
+    *("hot", "cold", "green", "sweet", "fresh", "big", "small", "new", "nice"),
+    *("tea", "cake", "soup", "rice", "milk", "fish", "jam", "pie", "bread", "fruit", "salad", "juice"),
+    *("thanks", "welcome", "glad", "happy", "kind", "enjoy", "here", "is", "some", "no", "bad", "ugly", "rude"),
+)
+PAIRS = tuple(letter + digit for letter in "ABCD" + ascii_lowercase[:14] for digit in digits)
+
+# Messages become `<u>prompt<a>` and `response<eos>`, without spaces or line breaks of the template's own.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    f"{{% if message['role'] == 'assistant' %}}{ASSISTANT}{{{{ message['content'] }}}}{EOS}"
+    f"{{% else %}}{USER}{{{{ message['content'] }}}}{{% endif %}}"
+    "{% endfor %}"
+    f"{{% if add_generation_prompt %}}{ASSISTANT}{{% endif %}}"
+)
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """Build the word-level tokenizer; what it encodes it decodes to the same text, `<unk>` aside."""
+    vocabulary = {token: number for number, token in enumerate((*SPECIALS, *CHARACTERS, *GLUE, *WORDS, *PAIRS))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_pieces_pattern()), behavior="isolated")
+    tokenizer.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=EOS,
+        unk_token=UNKNOWN,
+        additional_special_tokens=[USER, ASSISTANT],
+        chat_template=CHAT_TEMPLATE,
+        padding_side="right",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def build_model(spec: TinyModelSpec, tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen3ForCausalLM:
+    """Build the model of `spec` with random weights that only `seed` decides; the caller's random state stays as it was."""
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=spec.hidden_size,
+        num_hidden_layers=spec.layers,
+        num_attention_heads=spec.heads,
+        num_key_value_heads=spec.heads,
+        head_dim=spec.head_size,
+        intermediate_size=spec.mlp_size,
+        max_position_embeddings=spec.max_positions,
+        initializer_range=spec.init_std,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        dtype=torch.float32,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Qwen3ForCausalLM(config)
+
+
+def _pieces_pattern() -> str:
+    """Match one token: a whole word, glue, a pair, else a single character; longer alternatives first."""
+    words = "|".join(sorted(WORDS, key=len, reverse=True))
+    glue = "|".join(re.escape(piece) for piece in sorted(GLUE, key=len, reverse=True))
+    return rf"(?<![A-Za-z])(?:{words})(?![A-Za-z])|{glue}|[A-Da-n][0-9]|[\s\S]"
