@@ -9,6 +9,10 @@ import dj_database_url
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 
+from runs.management import embedded
+
+from runs.management.embedded import postgres_url, redis_url
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("CASCADE_VAR", BASE_DIR / "var"))
 ARTIFACTS_DIR = Path(os.environ.get("ARTIFACTS_DIR", VAR_DIR / "artifacts"))
@@ -19,7 +23,7 @@ def _secret_key() -> str:
     """Take SECRET_KEY, or make one that only this user can read, once."""
     if given := os.environ.get("SECRET_KEY"):
         return given
-    if os.environ.get("DATABASE_URL") and not os.environ.get("CASCADE_EMBEDDED"):
+    if os.environ.get("DATABASE_URL"):
         raise ImproperlyConfigured(
             "found DATABASE_URL without SECRET_KEY; set SECRET_KEY to a long random text of your own"
         )
@@ -45,6 +49,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.postgres",
     "rest_framework",
     "knox",
     "drf_spectacular",
@@ -87,12 +92,12 @@ TEMPLATES = [
 
 DATABASES = {
     "default": dj_database_url.parse(
-        os.environ.get("DATABASE_URL", "postgres:///cascade"), conn_max_age=60, conn_health_checks=True
+        os.environ.get("DATABASE_URL") or postgres_url(VAR_DIR), conn_max_age=60, conn_health_checks=True
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_URL = os.environ.get("REDIS_URL") or redis_url(VAR_DIR)
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True  # the database holds results

@@ -4,6 +4,7 @@ The child has its own process group, so that it and whatever it starts can be si
 context, so that its GPU memory is surely free when it is gone. Only a command line crosses, never an import.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -48,10 +49,8 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     if process.poll() is None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def _environment() -> dict[str, str]:

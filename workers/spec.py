@@ -117,6 +117,13 @@ class _StageSpec(Spec):
         about="Muon orthogonalises the update of hidden matrices and leaves the rest to AdamW.",
         source="C2 Tables 8-10: AdamW",
     )
+    adamw_learning_rate: float | None = setting(
+        None,
+        about="With Muon: the learning rate of embeddings and norms, which AdamW trains.",
+        source="tiny",
+        gt=0,
+        le=1,
+    )
     beta1: float = setting(0.9, about="AdamW's first-moment decay.", source="C2 Tables 8-10", ge=0, lt=1)
     beta2: float = setting(0.95, about="AdamW's second-moment decay.", source="C2 Tables 8-10", ge=0, lt=1)
     weight_decay: float = setting(0.0, about="Decoupled weight decay.", ge=0, le=1)
@@ -147,13 +154,6 @@ class SFTSpec(_StageSpec):
     kind: Literal["sft"] = "sft"
     batch_size: int = setting(
         64, about="Demonstrations per step.", unit="demonstrations", source="C2 Table 7", essential=True, ge=1, le=65536
-    )
-    adamw_learning_rate: float | None = setting(
-        None,
-        about="With Muon: the learning rate of embeddings and norms, which AdamW trains.",
-        source="tiny",
-        gt=0,
-        le=1,
     )
     style_noise: float = setting(
         0.0,

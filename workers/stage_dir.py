@@ -191,7 +191,7 @@ def write_text(path: Path, text: str) -> None:
         handle.write(text)
         handle.flush()
         os.fsync(handle.fileno())
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def append_record(path: Path, record: BaseModel) -> None:

@@ -99,9 +99,8 @@ def _carry_out(
         process = launch.start(folder, module)
     except (OSError, ValueError):
         logger.exception("%s cannot start", claim.work)
-        _insist(
-            lambda: lifecycle.fail(claim, code="cannot_start", reason=f"the stage's folder cannot be prepared: {error}")
-        )
+        reason = f"the stage's folder cannot be prepared: {error}"
+        _insist(lambda: lifecycle.fail(claim, code="cannot_start", reason=reason))
         return
     try:
         is_held = _follow(claim, folder, process, look)

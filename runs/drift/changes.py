@@ -131,7 +131,7 @@ def _own_reference(matrix: ScoreMatrix, row: str, column: str, start: str) -> tu
     if own is not None:
         return (None, "this is its own stage") if own.key == row else (own, "")
     if any(column in r.domains for r in rows_after(matrix.rows, start) if r.kind != "mopd"):
-        return None, "its own stage comes later"
+        return None, "no stage before it trains the domain"
     return matrix.row(start), ""  # a guard benchmark: no stage trains it, so the start is all there is to keep
 
 

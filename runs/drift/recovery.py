@@ -1,0 +1,178 @@
+"""How far a MOPD stage brought the domains back to their teachers.
+
+    recovered = (after - before) / (teacher - before)
+
+Per domain, the fraction is given only where the teacher is more than 3 points above the start, and beyond noise: a gap
+that may be nothing cannot be closed by half. Over all domains, gains and gaps are added first and divided once, so that
+a wide gap weighs more than a narrow one; that sum takes every domain with a gap of more than 3 points, since noise
+averages out over domains.
+
+Picking domains by a gap on the very scores that are then divided flatters the result a little (a start that was unlucky
+looks lost and comes back by itself). Give a validation matrix to pick them on other problems.
+
+Intervals are Fieller's (1954) for a ratio of paired means: exact for normal means, unlike the delta method honest about
+a small gap, and with no random numbers in it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from runs.drift.changes import change_between, why_incomparable
+from runs.drift.intervals import Z, Interval
+from runs.drift.matrix import ScoreCell, ScoreMatrix
+
+MIN_GAP = 0.03
+
+
+@dataclass(frozen=True)
+class DomainRecovery:
+    """One domain's way back; where `fraction` is None, `reason` says why. Cells are those of the reported matrix."""
+
+    domain: str
+    title: str
+    teacher_row: str | None
+    before: ScoreCell | None
+    after: ScoreCell | None
+    teacher: ScoreCell | None
+    fraction: float | None = None
+    interval: Interval | None = None
+    is_lost: bool = False  # the teacher is more than 3 points above the start: counts in the sum
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What a MOPD stage won back; where `fraction` is None, `reason` says why."""
+
+    row: str
+    before_row: str | None
+    domains: tuple[DomainRecovery, ...]
+    fraction: float | None = None  # over all lost domains, gains and gaps added up first
+    interval: Interval | None = None
+    reason: str = ""
+
+    @property
+    def lost(self) -> tuple[DomainRecovery, ...]:
+        return tuple(domain for domain in self.domains if domain.is_lost)
+
+
+def recovery(
+    matrix: ScoreMatrix, row: str, teachers: Mapping[str, str], *, validation: ScoreMatrix | None = None, min_gap: float = MIN_GAP
+) -> Recovery:
+    """Measure a MOPD stage against its teachers.
+
+    teachers: domain -> the row that taught it. validation: scores on other problems, to pick the lost domains by.
+    min_gap: how far a teacher must be above the start, as a fraction (0.03 is 3 points).
+    """
+    before_row = matrix.row(row).parent
+    domains = tuple(
+        _domain_recovery(matrix, row, column.domain, column.title, teachers.get(column.domain), validation or matrix, min_gap)
+        for column in matrix.columns
+        if column.domain in matrix.row(row).domains or column.domain in teachers
+    )
+    lost = [_Ratio.of(domain) for domain in domains if domain.is_lost]
+    if not lost:
+        return Recovery(row, before_row, domains, reason=_why_nothing_to_win(domains, min_gap))
+    total = sum(lost[1:], lost[0])
+    reason = "the teachers score no higher than the start on the reported problems" if total.gap <= 0 else ""
+    return Recovery(row, before_row, domains, total.fraction(), total.fieller(), reason)
+
+
+def _domain_recovery(
+    matrix: ScoreMatrix, row: str, domain: str, title: str, teacher_row: str | None, picking: ScoreMatrix, min_gap: float
+) -> DomainRecovery:
+    start = matrix.row(row).parent
+    before = matrix.cell(start, domain) if start else None
+    after, teacher = matrix.cell(row, domain), matrix.cell(teacher_row, domain) if teacher_row else None
+    plain = DomainRecovery(domain, title, teacher_row, before, after, teacher)
+    reason = _why_unmeasured(plain, start)
+    if reason or before is None or teacher is None or start is None or teacher_row is None:
+        return _with(plain, reason=reason)
+    picked = change_between(picking, domain, start, teacher_row)
+    if picked.difference is None:
+        return _with(plain, reason=picked.reason)
+    if picked.difference <= min_gap:
+        return _with(plain, reason=f"its teacher is not more than {100 * min_gap:.0f} points above the start")
+    ratio = _Ratio.of(plain)
+    if ratio.gap <= 0 or (ratio.has_items and ratio.fieller() is None):
+        return _with(plain, is_lost=True, reason="its teacher is above the start by no more than noise")
+    return _with(plain, is_lost=True, fraction=ratio.fraction(), interval=ratio.fieller())
+
+
+def _with(
+    plain: DomainRecovery, *, is_lost: bool = False, fraction: float | None = None, interval: Interval | None = None, reason: str = ""
+) -> DomainRecovery:
+    return DomainRecovery(
+        plain.domain, plain.title, plain.teacher_row, plain.before, plain.after, plain.teacher, fraction, interval, is_lost, reason
+    )
+
+
+def _why_unmeasured(domain: DomainRecovery, start: str | None) -> str:
+    if domain.teacher_row is None:
+        return "it has no teacher"
+    if domain.teacher_row == start:
+        return "the start is its own teacher"
+    for name, cell in (("its start", domain.before), ("the stage", domain.after), ("its teacher", domain.teacher)):
+        if cell is None:
+            return f"{name} is not scored"
+    assert domain.before and domain.after and domain.teacher
+    return why_incomparable(domain.before, domain.after) or why_incomparable(domain.before, domain.teacher)
+
+
+def _why_nothing_to_win(domains: tuple[DomainRecovery, ...], min_gap: float) -> str:
+    if any(domain.after is None for domain in domains):
+        return "not scored yet"
+    return f"no teacher is more than {100 * min_gap:.0f} points above the start"
+
+
+@dataclass(frozen=True)
+class _Ratio:
+    """Gain over gap with the (co)variances of both; ratios of independent domains add up."""
+
+    gain: float
+    gap: float
+    gain_variance: float
+    gap_variance: float
+    covariance: float
+
+    @classmethod
+    def of(cls, domain: DomainRecovery) -> "_Ratio":
+        assert domain.before and domain.after and domain.teacher
+        before, after, teacher = domain.before, domain.after, domain.teacher
+        gain, gap, n = after.mean - before.mean, teacher.mean - before.mean, before.n
+        if before.values is None or after.values is None or teacher.values is None or n < 2:
+            return cls(gain, gap, float("nan"), float("nan"), float("nan"))
+        spread = np.cov(after.values - before.values, teacher.values - before.values, ddof=1) / n
+        return cls(gain, gap, float(spread[0, 0]), float(spread[1, 1]), float(spread[0, 1]))
+
+    def __add__(self, other: "_Ratio") -> "_Ratio":
+        return _Ratio(
+            self.gain + other.gain,
+            self.gap + other.gap,
+            self.gain_variance + other.gain_variance,
+            self.gap_variance + other.gap_variance,
+            self.covariance + other.covariance,
+        )
+
+    @property
+    def has_items(self) -> bool:
+        return not np.isnan(self.gap_variance)
+
+    def fraction(self) -> float | None:
+        return self.gain / self.gap if self.gap > 0 else None
+
+    def fieller(self) -> Interval | None:
+        """Find all fractions f for which gain - f gap is within noise of zero; None if they have no bounds.
+
+        (gain - f gap)^2 <= Z^2 (Var gain - 2 f Cov + f^2 Var gap), a quadratic in f that opens upwards exactly where
+        the gap itself is beyond noise.
+        """
+        square = self.gap**2 - Z**2 * self.gap_variance
+        middle = self.gain * self.gap - Z**2 * self.covariance
+        rest = self.gain**2 - Z**2 * self.gain_variance
+        if not square > 0 or self.gap <= 0:
+            return None
+        root = float(np.sqrt(max(0.0, middle**2 - square * rest)))
+        return (middle - root) / square, (middle + root) / square

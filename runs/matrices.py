@@ -1,0 +1,40 @@
+"""Rows -> score matrix: the one place where drift's numbers are read from the database."""
+
+from django.contrib.postgres.aggregates import ArrayAgg
+
+from runs.drift.matrix import ColumnInfo, Kind, RowInfo, ScoreCell, ScoreMatrix, score_cell
+from runs.models import Run, Score, Stage
+from workers.catalogue import DOMAINS
+from workers.spec import BASE
+
+
+def score_matrix(run: Run, *, split: str = "test", before: int | None = None) -> ScoreMatrix:
+    """Read a run's scores; with `before`, only those of the base and of stages above that position."""
+    stages = list(run.stages.select_related("starts_from"))
+    if before is not None:
+        stages = stages[:before]
+    rows = (RowInfo(key=BASE, title="base", kind="base"), *(_row(stage) for stage in stages))
+    columns = tuple(
+        ColumnInfo(domain=name, title=DOMAINS[name].title, label=DOMAINS[name].label, chance=DOMAINS[name].chance)
+        for name in (benchmark["domain"] for benchmark in run.document["benchmarks"])
+    )
+    cells = {(cell.row, cell.column): cell for cell in _cells(run, split)}
+    known = {row.key for row in rows}
+    return ScoreMatrix(rows, columns, {key: cell for key, cell in cells.items() if key[0] in known})
+
+
+def _row(stage: Stage) -> RowInfo:
+    kind: Kind = stage.kind  # type: ignore[assignment]  # the database holds the spec's own words
+    parent = stage.starts_from.name if stage.starts_from else BASE
+    return RowInfo(key=stage.name, title=stage.name, kind=kind, domains=tuple(stage.document["domains"]), parent=parent)
+
+
+def _cells(run: Run, split: str) -> list[ScoreCell]:
+    """One row a score, its items gathered by the database: far fewer objects than items."""
+    scores = (
+        Score.objects.filter(checkpoint__run=run, benchmark__split=split)
+        .annotate(values_by_item=ArrayAgg("items__value", order_by="items__item"))
+        .values_list("checkpoint__stage__name", "benchmark__domain", "benchmark__digest", "values_by_item")
+        .order_by("checkpoint__at_step")  # of several checkpoints of a stage, the last stands
+    )
+    return [score_cell(name or BASE, domain, values, protocol=digest) for name, domain, digest, values in scores]

@@ -1,0 +1,154 @@
+// Draws every <div class="plot" data-plot-url="..."> from the figure JSON at that address. The address also gets
+// theme=light|dark and columns=N (how many panels fit side by side). The box's height is the page's, never the figure's;
+// with data-plot-panels="8" (small multiples) it is a row of 180 px per line of panels.
+// When all plots in sight are drawn for the first time, performance.mark("plots-drawn") is set.
+"use strict";
+
+(() => {
+  const PANEL_WIDTH = 300;
+  const PANEL_HEIGHT = 180;
+  const MAX_COLUMNS = 4;
+  const MARGINS_HEIGHT = 48; // legend above, axis titles below
+  const REFRESH_MS = 1000;
+  const NEAR = "200px"; // plots this close to the window count as in sight
+
+  const CONFIG = {
+    responsive: true,
+    displaylogo: false,
+    displayModeBar: "hover",
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+    toImageButtonOptions: { format: "png", scale: 2 },
+  };
+
+  const plots = new Map(); // box -> {near, stale, busy, text, address}
+  let isMarked = false;
+
+  function columnsOf(box) {
+    const fitting = Math.max(1, Math.min(MAX_COLUMNS, Math.floor(box.clientWidth / PANEL_WIDTH)));
+    const panels = Number(box.dataset.plotPanels || 0);
+    if (!panels) return fitting;
+    const columns = Math.min(fitting, panels);
+    const rows = Math.ceil(panels / columns);
+    box.style.setProperty("--plot-height", `${rows * PANEL_HEIGHT + MARGINS_HEIGHT}px`);
+    return columns;
+  }
+
+  function addressOf(box) {
+    const address = new URL(box.dataset.plotUrl, location.href);
+    address.searchParams.set("theme", window.currentTheme());
+    address.searchParams.set("columns", columnsOf(box));
+    return address.href;
+  }
+
+  async function fetchFigure(address) {
+    // no-cache: ask each time, and let the ETag answer "unchanged" cheaply.
+    const response = await fetch(address, { cache: "no-cache", headers: { Accept: "application/json" } });
+    if (!response.ok) throw new Error(`the server answered ${response.status}, expected a figure`);
+    return response.text();
+  }
+
+  async function draw(box, text) {
+    const figure = JSON.parse(text);
+    const layout = { ...figure.layout, autosize: true, uirevision: box.dataset.plotUrl }; // keeps zoom when data arrive
+    delete layout.width;
+    delete layout.height;
+    let canvas = box.querySelector(".plot-canvas");
+    if (!canvas) {
+      canvas = document.createElement("div");
+      canvas.className = "plot-canvas";
+      box.prepend(canvas);
+    }
+    await window.Plotly.react(canvas, figure.data, layout, { ...CONFIG, ...figure.config });
+    box.dataset.drawn = "";
+  }
+
+  function say(box, message) {
+    box.querySelector(".plot-message")?.remove();
+    if (!message) return;
+    const note = document.createElement("div");
+    note.className = "plot-message";
+    note.classList.toggle("over-plot", "drawn" in box.dataset);
+    note.setAttribute("role", "status");
+    const words = document.createElement("span");
+    words.textContent = message;
+    const retry = document.createElement("button");
+    retry.type = "button";
+    retry.className = "button small-button";
+    retry.textContent = "Retry";
+    retry.addEventListener("click", () => refresh(box));
+    note.append(words, retry);
+    box.append(note);
+  }
+
+  async function refresh(box) {
+    const plot = plots.get(box);
+    plot.stale = true;
+    if (plot.busy || !plot.near) return;
+    plot.busy = true;
+    while (plot.stale && plot.near) {
+      plot.stale = false;
+      try {
+        const address = addressOf(box);
+        const text = await fetchFigure(address);
+        if (text !== plot.text) await draw(box, text);
+        Object.assign(plot, { text, address });
+        say(box, "");
+      } catch (error) {
+        say(box, "drawn" in box.dataset ? "Not up to date." : `This plot could not be drawn: ${error.message}.`);
+      }
+    }
+    plot.busy = false;
+    markWhenAllDrawn();
+  }
+
+  function markWhenAllDrawn() {
+    if (isMarked) return;
+    const inSight = [...plots].filter(([, plot]) => plot.near);
+    if (!inSight.length || inSight.some(([box, plot]) => plot.busy || !("drawn" in box.dataset))) return;
+    isMarked = true;
+    performance.mark("plots-drawn");
+  }
+
+  const sight = new IntersectionObserver((entries) => {
+    for (const entry of entries) plots.get(entry.target).near = entry.isIntersecting;
+    for (const entry of entries) if (entry.isIntersecting && plots.get(entry.target).stale) refresh(entry.target);
+  }, { rootMargin: NEAR });
+
+  function adopt(root) {
+    for (const box of plots.keys()) {
+      if (!box.isConnected) {
+        sight.unobserve(box);
+        const canvas = box.querySelector(".plot-canvas");
+        if (canvas) window.Plotly.purge(canvas);
+        plots.delete(box);
+      }
+    }
+    for (const box of root.querySelectorAll("[data-plot-url]")) {
+      if (plots.has(box)) continue;
+      plots.set(box, { near: false, stale: true, busy: false, text: "", address: "" });
+      columnsOf(box);
+      sight.observe(box);
+    }
+  }
+
+  function refreshAll() {
+    for (const box of plots.keys()) refresh(box);
+  }
+
+  function atMostEvery(ms, act) {
+    let timer = 0;
+    let last = 0;
+    return () => {
+      if (timer) return;
+      timer = setTimeout(() => { timer = 0; last = Date.now(); act(); }, Math.max(0, last + ms - Date.now()));
+    };
+  }
+
+  adopt(document);
+  document.addEventListener("htmx:after:swap", () => adopt(document));
+  document.addEventListener("themechange", refreshAll);
+  document.body.addEventListener("live", atMostEvery(REFRESH_MS, refreshAll));
+  window.addEventListener("resize", atMostEvery(250, () => {
+    for (const [box, plot] of plots) if (plot.address && addressOf(box) !== plot.address) refresh(box);
+  }));
+})();

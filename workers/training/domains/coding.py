@@ -1,0 +1,45 @@
+"""Code: write the expression that a function computes, from examples.
+
+    prompt        fn 1>3,2>5,3>7
+    target        x*2+1
+    alternative   y=x*2+1
+
+The functions are x+c, x*a+c, x*a-c, x*x+c, x*x-c and c-x. Three examples at neighbouring inputs are shown. The answer
+is a Python expression in x, run in the sandbox on those and on three hidden inputs; it passes if all outputs are right.
+`parts`: {"visible": 1.0, "hidden": 0.0} (the share that is right), or {"reason": "not an expression"}.
+"""
+
+import random
+from collections.abc import Sequence
+
+from workers.training.domains._common import new_problem, read_numbers, read_text, restyle
+from workers.training.domains._expressions import evaluate_in_sandbox, random_expression, values_of
+from workers.training.rollouts import Grade, Problem
+
+VERSION = 1
+
+_FIRST_INPUTS = (0, 1, 2, 3, 4)
+_HIDDEN_INPUTS = (8, 9, 11)
+
+
+def make_problem(rng: random.Random, *, for_demonstration: bool = False) -> Problem:
+    """Make a function and show three examples of it."""
+    expression, first = random_expression(rng), rng.choice(_FIRST_INPUTS)
+    visible = [first, first + 1, first + 2]
+    inputs = [*visible, *_HIDDEN_INPUTS]
+    outputs = values_of(expression, inputs)
+    examples = ",".join(f"{x}>{y}" for x, y in zip(visible, outputs, strict=False))
+    return new_problem("coding", f"fn {examples}", {"solution": expression, "inputs": inputs, "outputs": outputs})
+
+
+def demonstrate(problem: Problem, rng: random.Random, *, style_noise: float) -> str:
+    """Write the expression; the alternative style assigns it to y."""
+    solution = read_text(problem, "solution")
+    return restyle(solution, f"y={solution}", rng, style_noise=style_noise)
+
+
+def grade(problems: Sequence[Problem], responses: Sequence[str]) -> list[Grade]:
+    """Run the whole batch in the sandbox; an answer passes if every output is right."""
+    inputs = [read_numbers(problem, "inputs") for problem in problems]
+    outputs = [read_numbers(problem, "outputs") for problem in problems]
+    return evaluate_in_sandbox(responses, inputs=inputs, expected=outputs)
