@@ -9,12 +9,11 @@ import dj_database_url
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 
-from runs.management import embedded
 
 from runs.management.embedded import postgres_url, redis_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(os.environ.get("CASCADE_VAR", BASE_DIR / "var"))
+VAR_DIR = Path(os.environ.get("CASCADE_VAR", BASE_DIR / "var")).resolve()
 ARTIFACTS_DIR = Path(os.environ.get("ARTIFACTS_DIR", VAR_DIR / "artifacts"))
 MODELS_DIR = Path(os.environ.get("MODELS_DIR", VAR_DIR / "models"))
 

@@ -5,7 +5,7 @@
 "use strict";
 
 (() => {
-  const PANEL_WIDTH = 300;
+  const PANEL_WIDTH = 280;
   const PANEL_HEIGHT = 180;
   const MAX_COLUMNS = 4;
   const MARGINS_HEIGHT = 48; // legend above, axis titles below

@@ -51,7 +51,7 @@ class Change:
 ChangeMatrix = Mapping[tuple[str, str], Change]  # (row key, column domain); every cell is there
 
 
-def changes(matrix: ScoreMatrix, since: Since, *, start: str | None = None) -> ChangeMatrix:
+def find_changes(matrix: ScoreMatrix, since: Since, *, start: str | None = None) -> ChangeMatrix:
     """Compare every cell with its reference.
 
     start: the row drift is counted from; left out, the first SFT row, or the first row of a run without SFT.
@@ -59,12 +59,12 @@ def changes(matrix: ScoreMatrix, since: Since, *, start: str | None = None) -> C
     found: dict[tuple[str, str], Change] = {}
     for row in matrix.rows:
         found.update(
-            {(row.key, change.column): change for change in changes_of_row(matrix, row.key, since, start=start)}
+            {(row.key, change.column): change for change in find_changes_of_row(matrix, row.key, since, start=start)}
         )
     return found
 
 
-def changes_of_row(matrix: ScoreMatrix, row: str, since: Since, *, start: str | None = None) -> list[Change]:
+def find_changes_of_row(matrix: ScoreMatrix, row: str, since: Since, *, start: str | None = None) -> list[Change]:
     """Compare one checkpoint's scores with their references, corrected for being asked together."""
     origin = start or _key(matrix.start_row())
     return _with_holm([_change(matrix, row, column.domain, since, origin) for column in matrix.columns])

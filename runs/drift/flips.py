@@ -21,7 +21,7 @@ class Flips:
     reason: str = ""
 
 
-def flips(before: ScoreCell, after: ScoreCell) -> Flips:
+def find_flips(before: ScoreCell, after: ScoreCell) -> Flips:
     """Sort the problems of one benchmark by what became of them between two checkpoints."""
     if before.column != after.column:
         return Flips(reason="scores of two different benchmarks")

@@ -15,12 +15,12 @@ a small gap, and with no random numbers in it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from runs.drift.changes import change_between, why_incomparable
-from runs.drift.intervals import Z, Interval
+from runs.drift.intervals import Interval, Z
 from runs.drift.matrix import ScoreCell, ScoreMatrix
 
 MIN_GAP = 0.03
@@ -58,8 +58,13 @@ class Recovery:
         return tuple(domain for domain in self.domains if domain.is_lost)
 
 
-def recovery(
-    matrix: ScoreMatrix, row: str, teachers: Mapping[str, str], *, validation: ScoreMatrix | None = None, min_gap: float = MIN_GAP
+def measure_recovery(
+    matrix: ScoreMatrix,
+    row: str,
+    teachers: Mapping[str, str],
+    *,
+    validation: ScoreMatrix | None = None,
+    min_gap: float = MIN_GAP,
 ) -> Recovery:
     """Measure a MOPD stage against its teachers.
 
@@ -68,7 +73,9 @@ def recovery(
     """
     before_row = matrix.row(row).parent
     domains = tuple(
-        _domain_recovery(matrix, row, column.domain, column.title, teachers.get(column.domain), validation or matrix, min_gap)
+        _domain_recovery(
+            matrix, row, column.domain, column.title, teachers.get(column.domain), validation or matrix, min_gap
+        )
         for column in matrix.columns
         if column.domain in matrix.row(row).domains or column.domain in teachers
     )
@@ -76,12 +83,19 @@ def recovery(
     if not lost:
         return Recovery(row, before_row, domains, reason=_why_nothing_to_win(domains, min_gap))
     total = sum(lost[1:], lost[0])
-    reason = "the teachers score no higher than the start on the reported problems" if total.gap <= 0 else ""
-    return Recovery(row, before_row, domains, total.fraction(), total.fieller(), reason)
+    if not total.is_beyond_noise:
+        return Recovery(row, before_row, domains, reason="the teachers are above the start by no more than noise")
+    return Recovery(row, before_row, domains, total.fraction, total.fieller())
 
 
 def _domain_recovery(
-    matrix: ScoreMatrix, row: str, domain: str, title: str, teacher_row: str | None, picking: ScoreMatrix, min_gap: float
+    matrix: ScoreMatrix,
+    row: str,
+    domain: str,
+    title: str,
+    teacher_row: str | None,
+    picking: ScoreMatrix,
+    min_gap: float,
 ) -> DomainRecovery:
     start = matrix.row(row).parent
     before = matrix.cell(start, domain) if start else None
@@ -89,24 +103,16 @@ def _domain_recovery(
     plain = DomainRecovery(domain, title, teacher_row, before, after, teacher)
     reason = _why_unmeasured(plain, start)
     if reason or before is None or teacher is None or start is None or teacher_row is None:
-        return _with(plain, reason=reason)
+        return replace(plain, reason=reason)
     picked = change_between(picking, domain, start, teacher_row)
     if picked.difference is None:
-        return _with(plain, reason=picked.reason)
+        return replace(plain, reason=picked.reason)
     if picked.difference <= min_gap:
-        return _with(plain, reason=f"its teacher is not more than {100 * min_gap:.0f} points above the start")
+        return replace(plain, reason=f"its teacher is not more than {100 * min_gap:.0f} points above the start")
     ratio = _Ratio.of(plain)
-    if ratio.gap <= 0 or (ratio.has_items and ratio.fieller() is None):
-        return _with(plain, is_lost=True, reason="its teacher is above the start by no more than noise")
-    return _with(plain, is_lost=True, fraction=ratio.fraction(), interval=ratio.fieller())
-
-
-def _with(
-    plain: DomainRecovery, *, is_lost: bool = False, fraction: float | None = None, interval: Interval | None = None, reason: str = ""
-) -> DomainRecovery:
-    return DomainRecovery(
-        plain.domain, plain.title, plain.teacher_row, plain.before, plain.after, plain.teacher, fraction, interval, is_lost, reason
-    )
+    if not ratio.is_beyond_noise:
+        return replace(plain, is_lost=True, reason="its teacher is above the start by no more than noise")
+    return replace(plain, is_lost=True, fraction=ratio.fraction, interval=ratio.fieller())
 
 
 def _why_unmeasured(domain: DomainRecovery, start: str | None) -> str:
@@ -117,7 +123,9 @@ def _why_unmeasured(domain: DomainRecovery, start: str | None) -> str:
     for name, cell in (("its start", domain.before), ("the stage", domain.after), ("its teacher", domain.teacher)):
         if cell is None:
             return f"{name} is not scored"
-    assert domain.before and domain.after and domain.teacher
+    assert domain.before is not None
+    assert domain.after is not None
+    assert domain.teacher is not None
     return why_incomparable(domain.before, domain.after) or why_incomparable(domain.before, domain.teacher)
 
 
@@ -139,7 +147,9 @@ class _Ratio:
 
     @classmethod
     def of(cls, domain: DomainRecovery) -> "_Ratio":
-        assert domain.before and domain.after and domain.teacher
+        assert domain.before is not None
+        assert domain.after is not None
+        assert domain.teacher is not None
         before, after, teacher = domain.before, domain.after, domain.teacher
         gain, gap, n = after.mean - before.mean, teacher.mean - before.mean, before.n
         if before.values is None or after.values is None or teacher.values is None or n < 2:
@@ -157,11 +167,13 @@ class _Ratio:
         )
 
     @property
-    def has_items(self) -> bool:
-        return not np.isnan(self.gap_variance)
+    def is_beyond_noise(self) -> bool:
+        """Whether the gap is wide enough to divide by; a published mean without items is taken at its word."""
+        return self.gap > 0 and (np.isnan(self.gap_variance) or self.gap > Z * np.sqrt(self.gap_variance))
 
-    def fraction(self) -> float | None:
-        return self.gain / self.gap if self.gap > 0 else None
+    @property
+    def fraction(self) -> float:
+        return self.gain / self.gap
 
     def fieller(self) -> Interval | None:
         """Find all fractions f for which gain - f gap is within noise of zero; None if they have no bounds.
@@ -172,7 +184,7 @@ class _Ratio:
         square = self.gap**2 - Z**2 * self.gap_variance
         middle = self.gain * self.gap - Z**2 * self.covariance
         rest = self.gain**2 - Z**2 * self.gain_variance
-        if not square > 0 or self.gap <= 0:
+        if not square > 0:
             return None
         root = float(np.sqrt(max(0.0, middle**2 - square * rest)))
         return (middle - root) / square, (middle + root) / square

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from runs.drift.changes import Change, changes
-from runs.drift.intervals import Z, Interval
+from runs.drift.changes import Change, find_changes
+from runs.drift.intervals import Interval, Z
 from runs.drift.matrix import ColumnInfo, RowInfo, ScoreCell, ScoreMatrix, rows_after
 
 
@@ -78,7 +78,9 @@ def backward_transfer(matrix: ScoreMatrix, *, row: str | None = None, start: str
     return _mean(parts, "needs a domain whose own stage has later stages after it", interval)
 
 
-def forgetting(matrix: ScoreMatrix, *, row: str | None = None, start: str | None = None, with_start: bool = False) -> Measure:
+def forgetting(
+    matrix: ScoreMatrix, *, row: str | None = None, start: str | None = None, with_start: bool = False
+) -> Measure:
     """Average the drop of each domain from its best earlier score (F_k; Chaudhry et al. 2018, eq. 3); positive: forgot.
 
     The best is sought after the start, as in the paper; `with_start` is the variant that lets the start compete. Since
@@ -92,7 +94,11 @@ def forgetting(matrix: ScoreMatrix, *, row: str | None = None, start: str | None
     parts = {}
     for column, _ in _domains_behind(matrix, key, origin):
         now = matrix.cell(key, column.domain)
-        peaks = [cell.mean for r in earlier if (cell := matrix.cell(r.key, column.domain)) and now and cell.protocol == now.protocol]
+        peaks = [
+            cell.mean
+            for r in earlier
+            if (cell := matrix.cell(r.key, column.domain)) and now and cell.protocol == now.protocol
+        ]
         if now and peaks:
             parts[column.domain] = max(peaks) - now.mean
     return _mean(parts, "needs a domain whose own stage has later stages after it")
@@ -117,7 +123,9 @@ def forward_transfer(matrix: ScoreMatrix, *, row: str | None = None, start: str 
     return _mean(parts, "needs a domain that is trained after the first stage")
 
 
-def retention(matrix: ScoreMatrix, *, row: str | None = None, start: str | None = None, above_chance: bool = False) -> Measure:
+def retention(
+    matrix: ScoreMatrix, *, row: str | None = None, start: str | None = None, above_chance: bool = False
+) -> Measure:
     """Average the share of its own stage's score that each domain has kept; `above_chance` subtracts guessing from both.
 
     A guard benchmark, which no stage trains, is held against the start.
@@ -141,8 +149,14 @@ def worst_drop(matrix: ScoreMatrix, *, row: str | None = None) -> Change:
     if key is None:
         return Change("", "", reason="nothing is scored yet")
     line = {r.key for r in matrix.lineage(key)}
-    falls = [c for c in changes(matrix, "previous").values() if c.row in line and c.difference is not None and c.difference < 0]
-    return min(falls, key=lambda c: c.difference or 0.0, default=Change(key, "", reason="no domain fell over any stage"))
+    falls = [
+        c
+        for c in find_changes(matrix, "previous").values()
+        if c.row in line and c.difference is not None and c.difference < 0
+    ]
+    return min(
+        falls, key=lambda c: c.difference or 0.0, default=Change(key, "", reason="no domain fell over any stage")
+    )
 
 
 def _domains_behind(matrix: ScoreMatrix, row: str, start: str) -> list[tuple[ColumnInfo, RowInfo]]:

@@ -130,7 +130,8 @@ def _redis(var: Path) -> Program:
     data, path = var / "redis", _redis_socket(var)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     _make_socket_folder(var, "redis")
-    command = [_redis_binary(), "--port", "0", "--unixsocket", path, "--unixsocketperm", "700", "--dir", data]
+    command: list[str | Path] = [_redis_binary(), "--port", "0", "--dir", data]
+    command += ["--unixsocket", path, "--unixsocketperm", "700"]
     return Program(
         name="redis",
         command=[*command, "--appendonly", "yes", "--save", "", "--daemonize", "no"],
@@ -215,7 +216,7 @@ def _end_forgotten_postgres(data: Path) -> None:
     pid_file.unlink(missing_ok=True)
 
 
-def _as_postgres_user(data: Path) -> list[str]:
+def _as_postgres_user(data: Path) -> list[str | Path]:
     """Start PostgreSQL as `nobody` where we are root, which it refuses.
 
     Below a folder that others may not enter, such as /root, it keeps root's right to pass by permissions, rather than
@@ -224,7 +225,7 @@ def _as_postgres_user(data: Path) -> list[str]:
     if os.geteuid() != 0:
         return []
     user = pwd.getpwnam("nobody")
-    command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    command: list[str | Path] = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     ways = [data, _postgres_binary("postgres")]
     if not all(folder.stat().st_mode & TRAVERSE for way in ways for folder in way.resolve().parents):
         command += ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
@@ -232,18 +233,8 @@ def _as_postgres_user(data: Path) -> list[str]:
 
 
 def _is_accepting(sockets: Path) -> bool:
-    asked = [
-        _postgres_binary("pg_isready"),
-        "-q",
-        "-h",
-        sockets,
-        "-p",
-        str(POSTGRES_PORT),
-        "-d",
-        DATABASE,
-        "-U",
-        "postgres",
-    ]
+    asked: list[str | Path] = [_postgres_binary("pg_isready"), "--quiet", "--username=postgres", f"--dbname={DATABASE}"]
+    asked += [f"--host={sockets}", f"--port={POSTGRES_PORT}"]
     return subprocess.run(asked, check=False).returncode == 0
 
 
@@ -313,7 +304,7 @@ def main() -> int:
     """Run the command given as arguments beside both servers."""
     if len(sys.argv) < 2:
         sys.exit("usage: python -m runs.management.embedded COMMAND ...")
-    var = Path(os.environ["CASCADE_VAR"])
+    var = Path(os.environ["CASCADE_VAR"]).resolve()
     with stores(var, is_scratch=True):
         return subprocess.run(sys.argv[1:], check=False).returncode
 

@@ -111,8 +111,17 @@ def _programs(port: int) -> list[Program]:
 
 
 def _worker(name: str, *, queues: str, stop_within_s: float) -> Program:
-    options = ["--pool=threads", "--concurrency=2", "--prefetch-multiplier=1", "--without-gossip", "--without-mingle", "--loglevel=INFO"]
-    return _celery(name, ["worker", f"--queues={queues}", f"--hostname={name}@%h", *options], stop_within_s=stop_within_s)
+    options = [
+        "--pool=threads",
+        "--concurrency=2",
+        "--prefetch-multiplier=1",
+        "--without-gossip",
+        "--without-mingle",
+        "--loglevel=INFO",
+    ]
+    return _celery(
+        name, ["worker", f"--queues={queues}", f"--hostname={name}@%h", *options], stop_within_s=stop_within_s
+    )
 
 
 def _celery(name: str, arguments: list[str], *, stop_within_s: float = 10.0) -> Program:
@@ -130,7 +139,15 @@ def _web(port: int) -> Program:
     options = ["--no-access-log", "--lifespan=off", "--timeout-graceful-shutdown=3"]
     return Program(
         name="web",
-        command=[sys.executable, "-m", "uvicorn", "cascade_web.asgi:application", f"--host={HOST}", f"--port={port}", *options],
+        command=[
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "cascade_web.asgi:application",
+            f"--host={HOST}",
+            f"--port={port}",
+            *options,
+        ],
         folder=settings.BASE_DIR,
         environment=_environment(),
         is_ready=lambda: _web_answers(port),
@@ -144,7 +161,7 @@ def _environment() -> dict[str, str]:
 
 def _web_answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=5):  # noqa: S310  our own address
+        with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=5):
             return True
     except urllib.error.HTTPError:
         return True
@@ -158,7 +175,9 @@ def _web_answers(port: int) -> bool:
 def _free_port() -> int:
     wanted = os.environ.get("CASCADE_PORT") or "8000"
     if not wanted.isascii() or not wanted.isdigit() or not 0 < int(wanted) < 65536:
-        raise CannotServeError(f"found CASCADE_PORT={wanted}, expected a port number from 1 to 65535; run: CASCADE_PORT=8001 make up")
+        raise CannotServeError(
+            f"found CASCADE_PORT={wanted}, expected a port number from 1 to 65535; run: CASCADE_PORT=8001 make up"
+        )
     port = int(wanted)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -167,8 +186,14 @@ def _free_port() -> int:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-            found = f"port {port} in use{_listener(port)}" if error.errno == errno.EADDRINUSE else f"port {port} not open to this user"
-            raise CannotServeError(f"found {found}, expected a free one; stop what uses it, or run: CASCADE_PORT={_next(port)} make up") from None
+            found = (
+                f"port {port} in use{_listener(port)}"
+                if error.errno == errno.EADDRINUSE
+                else f"port {port} not open to this user"
+            )
+            raise CannotServeError(
+                f"found {found}, expected a free one; stop what uses it, or run: CASCADE_PORT={_next(port)} make up"
+            ) from None
     return port
 
 
@@ -180,7 +205,12 @@ def _listener(port: int) -> str:
     """Name the process that listens on a port, as far as this user may know."""
     with suppress(psutil.Error):
         for connection in psutil.net_connections(kind="tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN and connection.pid:
+            if (
+                connection.laddr
+                and connection.laddr.port == port
+                and connection.status == psutil.CONN_LISTEN
+                and connection.pid
+            ):
                 return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
     return ""
 
@@ -194,9 +224,13 @@ def _plain_errors() -> Iterator[None]:
         raise CannotServeError(str(error)) from error
     except OperationalError as error:
         reason = str(error).strip().splitlines()[0]
-        raise CannotServeError(f"could not reach PostgreSQL: {reason}; check DATABASE_URL, or unset it to use the embedded one") from error
+        raise CannotServeError(
+            f"could not reach PostgreSQL: {reason}; check DATABASE_URL, or unset it to use the embedded one"
+        ) from error
     except redis.ConnectionError as error:
-        raise CannotServeError(f"could not reach Redis: {error}; check REDIS_URL, or unset it to use the embedded one") from error
+        raise CannotServeError(
+            f"could not reach Redis: {error}; check REDIS_URL, or unset it to use the embedded one"
+        ) from error
     except OSError as error:
         sentence = _storage_problem(error)
         if sentence is None:

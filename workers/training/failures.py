@@ -45,7 +45,10 @@ def _code_and_reason(error: BaseException) -> tuple[str, str]:
     if isinstance(error, BadSpecError):
         return "bad_spec", text
     if _is_disk_error(error):
-        return "disk_full", f"the disk cannot be written ({_last_line(error)}); free some space or make it writable, then retry"
+        return (
+            "disk_full",
+            f"the disk cannot be written ({_last_line(error)}); free some space or make it writable, then retry",
+        )
     if isinstance(error, CorruptCheckpointError):
         return "corrupt_checkpoint", text
     if isinstance(error, SafetensorError):

@@ -77,7 +77,12 @@ def learning_rate_at(stage: AnyStage, step: int) -> float:
 
 def _hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
     """Find the matrices between embeddings and output head; a tied head is the embedding itself."""
-    outer = {id(parameter) for module in model.modules() if isinstance(module, nn.Embedding) for parameter in module.parameters()}
+    outer = {
+        id(parameter)
+        for module in model.modules()
+        if isinstance(module, nn.Embedding)
+        for parameter in module.parameters()
+    }
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     if isinstance(head, nn.Module):
         outer |= {id(parameter) for parameter in head.parameters()}
@@ -86,7 +91,12 @@ def _hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
 
 def _muon(matrices: list[nn.Parameter], stage: AnyStage) -> torch.optim.Optimizer:
     return torch.optim.Muon(
-        matrices, lr=stage.learning_rate, weight_decay=stage.weight_decay, momentum=MUON_MOMENTUM, nesterov=True, ns_steps=5
+        matrices,
+        lr=stage.learning_rate,
+        weight_decay=stage.weight_decay,
+        momentum=MUON_MOMENTUM,
+        nesterov=True,
+        ns_steps=5,
     )
 
 

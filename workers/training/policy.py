@@ -163,7 +163,7 @@ class Policy:
             weights_BT = weights_B[rows][:, None] * batch.mask_BT
             loss = (torch.where(batch.mask_BT, token.losses_BT, 0.0) * weights_BT).sum()
             loss.backward()  # type: ignore[no-untyped-call]
-            tally.add(rows, batch, logprobs_BTV.detach(), token.stats, float(loss))
+            tally.add(rows, batch, logprobs_BTV.detach(), token.stats, loss.item())
         grad_norm = optimizers.clip_gradients()
         if not (math.isfinite(tally.loss) and math.isfinite(grad_norm)):
             raise NotFiniteError(step, tally.loss, grad_norm)
@@ -209,7 +209,9 @@ def build_policy(spec: TinyModelSpec | FolderModelSpec, seed: int) -> Policy:
     from workers.training.tiny_model import build_model, build_tokenizer
 
     if not isinstance(spec, TinyModelSpec):
-        raise BadSpecError("found no start_folder for a model that is read from a folder; set start_folder to that folder")
+        raise BadSpecError(
+            "found no start_folder for a model that is read from a folder; set start_folder to that folder"
+        )
     tokenizer = build_tokenizer()
     return Policy(build_model(spec, tokenizer, seed), tokenizer)
 

@@ -52,3 +52,13 @@ def read_number(problem: Problem, name: str) -> int:
             f"problem '{problem.prompt}' of '{problem.domain}' has reference {name} {value!r}, expected a whole number"
         )
     return value
+
+
+def read_numbers(problem: Problem, name: str) -> list[int]:
+    """Read a list of whole numbers of the reference; raises ValueError if the problem is malformed."""
+    value = problem.reference.get(name)
+    if not isinstance(value, list) or not all(isinstance(item, int) for item in value):
+        raise ValueError(
+            f"problem '{problem.prompt}' of '{problem.domain}' has reference {name} {value!r}, expected a list of numbers"
+        )
+    return list(value)

@@ -1,0 +1,118 @@
+"""BWT, forgetting, transfer, retention and averages, on published numbers worked by hand and on edge cases."""
+
+from dataclasses import replace
+
+import pytest
+
+from runs.drift import RowInfo, ScoreCell, ScoreMatrix, summarize
+from runs.drift.summary import average, backward_transfer, forgetting, forward_transfer, retention, worst_drop
+
+SFT, IF, CODE = "sft", "if_rl", "code_rl"
+CHAIN = [
+    (SFT, "sft", ("instructions", "coding"), {"instructions": 0.2, "coding": 0.3}),
+    (IF, "grpo", ("instructions",), {"instructions": 0.8, "coding": 0.25}),
+    (CODE, "grpo", ("coding",), {"instructions": 0.6, "coding": 0.7}),
+]
+
+
+def test_published_cascade(published: ScoreMatrix) -> None:
+    found = summarize(published)
+    # mean of 87.9, (90.2+40.8)/2 = 65.5, 84.8, 72.7 and 37.2
+    assert found.average.value == pytest.approx(0.6962)
+    # RLHF 87.9-90.1, IF 65.5-65.45, math 84.8-86.05, code 72.7-73.4
+    assert found.backward_transfer.value == pytest.approx(-0.01025)
+    assert list(found.backward_transfer.parts.values()) == pytest.approx([-0.022, 0.0005, -0.0125, -0.007])
+    # peaks after the start: 90.1, 66.25 (math RL), 86.05, 73.4; drops 2.2, 0.75, 1.25, 0.7
+    assert found.forgetting.value == pytest.approx(0.01225)
+    # IF 37.3-46, math 80.7-78.2, code 69-57.95, SWE 31.6-26.1
+    assert found.forward_transfer.value == pytest.approx(0.025875)
+    # 87.9/90.1, 65.5/65.45, 84.8/86.05, 72.7/73.4
+    assert found.retention.value == pytest.approx((87.9 / 90.1 + 65.5 / 65.45 + 84.8 / 86.05 + 72.7 / 73.4) / 4)
+    # instruction following 46 -> 37.3 over RLHF
+    assert (found.worst_drop.row, found.worst_drop.column) == ("RLHF", "instructions")
+    assert found.worst_drop.difference == pytest.approx(-0.087)
+
+
+def test_published_means_claim_no_interval(published: ScoreMatrix) -> None:
+    found = summarize(published)
+    assert found.average.interval is None
+    assert found.backward_transfer.interval is None
+    assert not found.worst_drop.is_known
+
+
+def test_one_stage_has_reasons_and_no_numbers(build) -> None:
+    matrix = build(CHAIN[:1])
+    assert average(matrix).value == pytest.approx(0.25)
+    for measure in (backward_transfer, forgetting, forward_transfer, retention):
+        assert measure(matrix).value is None
+        assert measure(matrix).reason
+    assert worst_drop(matrix).reason == "no domain fell over any stage"
+
+
+def test_nothing_scored_has_reasons(build) -> None:
+    matrix = replace(build(CHAIN), cells={})
+    found = summarize(matrix)
+    for measure in (found.average, found.backward_transfer, found.forgetting, found.forward_transfer, found.retention):
+        assert (measure.value, measure.reason) == (None, "nothing is scored yet")
+    assert found.worst_drop.reason == "nothing is scored yet"
+
+
+def test_average_refuses_a_row_with_a_missing_score(build) -> None:
+    matrix = build(CHAIN)
+    cells = {key: cell for key, cell in matrix.cells.items() if key != (CODE, "coding")}
+    assert average(replace(matrix, cells=cells)).reason == "codi not scored"
+
+
+def test_backward_transfer_interval_by_hand(build) -> None:
+    # one domain, 40 of 200 items lost: changes are -1 (40) and 0 (160), mean -0.2, variance 0.16 * 200/199
+    # half = 1.959964 sqrt(0.160804 / 200) = 0.055575
+    found = backward_transfer(build(CHAIN))
+    assert found.value == pytest.approx(-0.2)
+    assert found.interval == pytest.approx((-0.255575, -0.144425), abs=1e-5)
+
+
+def test_mopd_is_nobodys_own_stage(build) -> None:
+    closing = ("mopd", "mopd", ("instructions", "coding"), {"instructions": 0.75, "coding": 0.7})
+    found = backward_transfer(build([*CHAIN, closing]))
+    assert found.parts == pytest.approx({"instructions": -0.05, "coding": 0.0})
+
+
+def test_start_competes_for_the_peak_only_on_request(build) -> None:
+    chain = [
+        (SFT, "sft", ("instructions", "coding"), {"instructions": 0.9, "coding": 0.3}),
+        (IF, "grpo", ("instructions",), {"instructions": 0.8, "coding": 0.3}),
+        (CODE, "grpo", ("coding",), {"instructions": 0.6, "coding": 0.7}),
+    ]
+    assert forgetting(build(chain)).value == pytest.approx(0.2)
+    assert forgetting(build(chain), with_start=True).value == pytest.approx(0.3)
+
+
+def test_a_side_branch_is_not_forgotten(build) -> None:
+    matrix = build(CHAIN)
+    side = RowInfo("side", "Side", "grpo", ("instructions",), SFT)
+    rows = (*matrix.rows[:2], side, matrix.rows[2])
+    cells = {**matrix.cells, ("side", "instructions"): ScoreCell("side", "instructions", 1.0)}
+    assert forgetting(replace(matrix, rows=rows, cells=cells)).value == pytest.approx(0.2)
+
+
+def test_scores_of_another_protocol_are_left_out(build) -> None:
+    matrix = build(CHAIN)
+    cells = {key: replace(cell, protocol="greedy" if key[0] == CODE else "") for key, cell in matrix.cells.items()}
+    assert backward_transfer(replace(matrix, cells=cells)).value is None
+
+
+def test_retention_above_chance(build) -> None:
+    # (0.6 - 0.25) / (0.8 - 0.25)
+    matrix = build(CHAIN)
+    columns = tuple(replace(column, chance=0.25) for column in matrix.columns)
+    assert retention(replace(matrix, columns=columns), above_chance=True).value == pytest.approx(0.35 / 0.55)
+    assert retention(matrix).value == pytest.approx(0.75)
+
+
+def test_base_model_before_sft_is_not_the_start(build) -> None:
+    base = ("base", "base", (), {"instructions": 0.99, "coding": 0.99})
+    matrix = build([base, *CHAIN])
+    start = matrix.start_row()
+    assert start is not None
+    assert start.key == SFT
+    assert forward_transfer(matrix).value == pytest.approx(-0.05)  # coding 0.25 after IF, 0.3 at SFT

@@ -1,0 +1,122 @@
+"""Checkpoints: weights for others, and everything this stage needs to go on bit for bit.
+
+Both are folders of safetensors and JSON (nothing that runs code when read), written beside and renamed into place, with
+the checksum of every file. Randomness needs no saving: each step seeds its own generators (see seeds.py).
+
+A damaged resume folder is moved aside before the stage fails, so that a retry starts the stage over: only the last one
+is kept, and replayed steps give the same weights.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from workers.stage_dir import StageDir, step_name, step_of
+from workers.training.failures import CorruptCheckpointError
+from workers.training.optim import Optimizers
+from workers.training.policy import Policy
+
+CHECKSUMS = "checksums.json"
+
+
+def save_checkpoint(folder: Path, policy: Policy) -> None:
+    """Write weights and tokenizer in Hugging Face layout, for whoever starts from them or learns from them."""
+    with _written_beside(folder) as beside:
+        policy.model.save_pretrained(beside)
+        policy.tokenizer.save_pretrained(beside)
+
+
+def save_resume(stage_dir: StageDir, step: int, policy: Policy, optimizers: Optimizers) -> None:
+    """Write all that resuming after `step` needs, then drop what came before."""
+    target = stage_dir.resume / step_name(step)
+    with _written_beside(target) as beside:
+        save_file(_plain(dict(policy.model.named_parameters())), beside / "weights.safetensors")
+        save_file(_plain(optimizers.state_tensors()), beside / "optimizers.safetensors")
+    for older in stage_dir.resume.iterdir():
+        if older != target:
+            shutil.rmtree(older)
+
+
+def load_resume(stage_dir: StageDir, policy: Policy, optimizers: Optimizers) -> int:
+    """Go back to the last resume folder and return its step, 0 where there is none.
+
+    Raises CorruptCheckpointError if it is damaged, after moving it aside.
+    """
+    found = sorted(stage_dir.resume.glob("step_" + "[0-9]" * 6))
+    if not found:
+        return 0
+    last = found[-1]
+    try:
+        check_folder(last)
+    except CorruptCheckpointError as error:
+        aside = last.rename(last.with_name(f"damaged_{last.name}"))
+        raise CorruptCheckpointError(f"{error}; it was moved to {aside.name}, retry to start this stage over") from error
+    parameters = dict(policy.model.named_parameters())
+    for name, value in load_file(last / "weights.safetensors").items():
+        parameters[name].data.copy_(value)
+    optimizers.load_state_tensors(load_file(last / "optimizers.safetensors"))
+    return step_of(last)
+
+
+def check_folder(folder: Path) -> None:
+    """Compare every file with its checksum; raises CorruptCheckpointError. A folder of others, without any, passes."""
+    manifest = folder / CHECKSUMS
+    if not manifest.exists():
+        return
+    for name, expected in _read_checksums(manifest).items():
+        path = folder / name
+        if not path.exists():
+            raise CorruptCheckpointError(f"checkpoint {folder} is damaged: it lacks {name}")
+        if _checksum(path) != expected:
+            raise CorruptCheckpointError(f"checkpoint {folder} is damaged: {name} is not what was written")
+
+
+def _read_checksums(manifest: Path) -> dict[str, str]:
+    try:
+        checksums: dict[str, str] = json.loads(manifest.read_text())
+    except ValueError as error:
+        raise CorruptCheckpointError(f"checkpoint {manifest.parent} is damaged: {CHECKSUMS} is unreadable") from error
+    return checksums
+
+
+@contextmanager
+def _written_beside(folder: Path) -> Iterator[Path]:
+    """Give a folder to write in; when all is durable and has its checksums, it takes the place of `folder`."""
+    beside = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    yield beside
+    files = sorted(path for path in beside.rglob("*") if path.is_file())
+    checksums = {str(path.relative_to(beside)): _checksum(path) for path in files}
+    (beside / CHECKSUMS).write_text(json.dumps(checksums, indent=1))
+    for path in (*files, beside / CHECKSUMS, beside):
+        _sync(path)
+    shutil.rmtree(folder, ignore_errors=True)  # left by an attempt that died before it could say it was done
+    beside.rename(folder)
+    _sync(folder.parent)
+
+
+def _checksum(path: Path) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Make a file or a folder's entries survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Detach, and copy to the CPU's contiguous layout, which safetensors asks for."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

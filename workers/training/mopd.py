@@ -1,0 +1,95 @@
+"""MOPD: the teacher of a prompt's domain credits each token that the student sampled (C2 §4.4, Eqs. 2-4).
+
+One teacher per prompt, no task reward in the loss. "full_vocabulary" replaces the one-sample estimate of Eq. 2 by the
+exact reverse KL at each position, as NeMo RL 0.8 does; both have the same expected gradient.
+"""
+
+from collections.abc import Mapping
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from workers.spec import MOPDSpec, ResolvedStageSpec
+from workers.training.loss import (
+    distillation_advantages,
+    importance_ratios,
+    masked_importance_weights,
+    policy_gradient,
+    reverse_kl,
+)
+from workers.training.mixing import Mixture, step_rng
+from workers.training.policy import Batch, Policy, TokenLosses, Update, sampled
+from workers.training.record import by_domain, rollout_metrics
+from workers.training.rollouts import Rollout
+from workers.training.sampling import Sampler, grade_rollouts, sample_rollouts
+from workers.training.seeds import torch_rng
+
+
+class MOPD:
+    """Multi-domain on-policy distillation: how it fills the loop's verbs. Domains may share one teacher."""
+
+    def __init__(
+        self,
+        spec: ResolvedStageSpec,
+        stage: MOPDSpec,
+        policy: Policy,
+        sampler: Sampler,
+        *,
+        teachers: Mapping[str, Policy],
+    ) -> None:
+        self.spec, self.stage, self.policy, self.sampler = spec, stage, policy, sampler
+        self.teachers = teachers
+        self.average, self.temperature = stage.loss_average, stage.temperature
+        self.mixture = Mixture(stage.domains, stage.prompts_per_step, early={}, early_steps=0)
+
+    def sample(self, step: int) -> list[Rollout]:
+        """Sample answers of the student to each of the step's problems."""
+        seed, name = self.spec.seed, self.stage.name
+        problems = self.mixture.problems_of(step, step_rng(seed, name, step))
+        generator = torch_rng(seed, name, step, "tokens")
+        return sample_rollouts(
+            self.policy, self.sampler, problems, self.stage.rollouts_per_prompt, self.stage, generator
+        )
+
+    def grade(self, rollouts: list[Rollout]) -> None:
+        """Grade for the record only; no grade enters the loss."""
+        grade_rollouts(rollouts)
+
+    def credit(self, rollouts: list[Rollout]) -> list[Rollout]:
+        """Every rollout counts; its teacher credits it token by token in `token_losses`, where the log-probs are."""
+        return rollouts
+
+    def sort_key(self, rollout: Rollout) -> str:
+        """Keep rollouts of different teachers in different micro-batches, so that each needs one teacher's forward pass."""
+        return str(id_order(self.teachers)[rollout.problem.domain])
+
+    def token_losses(self, batch: Batch, logprobs_BTV: Tensor) -> TokenLosses:
+        teacher = self.teachers[batch.rollouts[0].problem.domain]
+        with torch.no_grad():
+            teacher_BTV = teacher.logprobs(batch, self.temperature)
+        logprobs_BT = sampled(logprobs_BTV, batch)
+        advantages_BT = distillation_advantages(sampled(teacher_BTV, batch), logprobs_BT)
+        divergences_BT = reverse_kl(logprobs_BTV, teacher_BTV)
+        stats = {"teacher_gap": advantages_BT, "reverse_kl": divergences_BT.detach()}
+        if self.stage.divergence == "full_vocabulary":
+            return TokenLosses(divergences_BT, stats)
+        ratios_BT = importance_ratios(logprobs_BT, batch.sampler_logprobs_BT)
+        weights_BT = masked_importance_weights(ratios_BT, self.stage.ratio_low, self.stage.ratio_high)
+        stats["masked"] = (weights_BT == 0).float()
+        return TokenLosses(policy_gradient(logprobs_BT, weights_BT * advantages_BT), stats)
+
+    def metrics(self, rollouts: list[Rollout], credited: list[Rollout], update: Update) -> dict[str, float]:
+        """Means over tokens within, then over rollouts; `masked` is the share of tokens outside the band."""
+        for rollout, gap in zip(credited, update.stats["teacher_gap"], strict=True):
+            rollout.advantage = gap
+        divergences = update.stats["reverse_kl"]
+        return {
+            **rollout_metrics(rollouts),
+            "reverse_kl": fmean(divergences),
+            **by_domain("reverse_kl", credited, divergences),
+            "teacher_gap": fmean(update.stats["teacher_gap"]),
+            "masked": fmean(update.stats.get("masked", [0.0])),
+            "ratio_mean": update.ratio_mean,
+            "ratio_max": update.ratio_max,
+        }

@@ -1,0 +1,59 @@
+"""SFT: demonstrations instead of samples, and credit 1 for each of their tokens.
+
+Cross-entropy is the policy gradient of an answer that someone else wrote and that deserves full credit.
+"""
+
+import torch
+from torch import Tensor
+
+from workers.spec import ResolvedStageSpec, SFTSpec
+from workers.training.domains import DOMAINS
+from workers.training.loss import policy_gradient
+from workers.training.mixing import Mixture, step_rng
+from workers.training.policy import Batch, Policy, TokenLosses, Update, sampled
+from workers.training.rollouts import Grade, Rollout
+
+
+class SFT:
+    """Supervised fine-tuning: how it fills the loop's verbs."""
+
+    average = "token"
+    temperature = 1.0
+
+    def __init__(self, spec: ResolvedStageSpec, stage: SFTSpec, policy: Policy) -> None:
+        self.spec, self.stage, self.policy = spec, stage, policy
+        early_steps = round(stage.early_share * stage.steps)
+        self.mixture = Mixture(stage.domains, stage.batch_size, early=stage.early_domains, early_steps=early_steps)
+
+    def sample(self, step: int) -> list[Rollout]:
+        """Write a demonstration for each of the step's problems."""
+        rng = step_rng(self.spec.seed, self.stage.name, step)
+        problems = self.mixture.problems_of(step, rng, for_demonstration=True)
+        rollouts = []
+        for group, problem in enumerate(problems):
+            text = DOMAINS[problem.domain].demonstrate(problem, rng, style_noise=self.stage.style_noise)
+            token_ids = self.policy.response_ids(text)
+            prompt_ids = self.policy.prompt_ids(problem, len(token_ids))
+            rollouts.append(Rollout(problem, group, prompt_ids, token_ids, [0.0] * len(token_ids), text, is_truncated=False))
+        return rollouts
+
+    def grade(self, rollouts: list[Rollout]) -> None:
+        """Demonstrations are right by definition."""
+        for rollout in rollouts:
+            rollout.grade, rollout.reward = Grade(1.0), 1.0
+
+    def credit(self, rollouts: list[Rollout]) -> list[Rollout]:
+        """Give every demonstration credit 1."""
+        for rollout in rollouts:
+            rollout.advantage = 1.0
+        return rollouts
+
+    def token_losses(self, batch: Batch, logprobs_BTV: Tensor) -> TokenLosses:
+        logprobs_BT = sampled(logprobs_BTV, batch)
+        return TokenLosses(policy_gradient(logprobs_BT, torch.ones_like(logprobs_BT)))
+
+    def sort_key(self, rollout: Rollout) -> str:
+        return ""
+
+    def metrics(self, rollouts: list[Rollout], credited: list[Rollout], update: Update) -> dict[str, float]:
+        return {"tokens": float(update.n_tokens)}
