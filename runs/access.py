@@ -1,6 +1,7 @@
 """Projects, members and what they may do."""
 
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
@@ -9,7 +10,7 @@ from django.utils.text import slugify
 from runs.models import Membership, Project, Role
 
 
-class RoleTooLowError(PermissionError):
+class RoleTooLowError(PermissionDenied):
     """The member's role does not include what was asked."""
 
 

@@ -111,17 +111,17 @@ def ready_stages() -> QuerySet[Stage]:
         | Q(with_scores=True) & Exists(unscored.filter(stage=OuterRef("needed")))
         | Q(with_scores=True) & Exists(unscored.filter(run=OuterRef("needed__run"), stage=None))
     )
-    return _claimable(Stage.objects.filter(~Exists(missing)))
+    return Stage.objects.filter(~Exists(missing)).filter(_is_claimable())
 
 
 def ready_checkpoints() -> QuerySet[Checkpoint]:
     """Checkpoints that wait to be scored."""
-    return _claimable(Checkpoint.objects.all())
+    return Checkpoint.objects.filter(_is_claimable())
 
 
-def _claimable(rows: Any) -> Any:
+def _is_claimable() -> Q:
     lost = Q(status=Status.RUNNING, lease_until__lt=timezone.now())
-    return rows.filter(Q(status=Status.QUEUED) | lost)
+    return Q(status=Status.QUEUED) | lost
 
 
 def tend(run: Run) -> None:
@@ -189,7 +189,7 @@ def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
 
 def beat(claim: Claim, **facts: float | int | str | None) -> bool:
     """Extend the lease and record live facts; False if the claim is lost or somebody paused or cancelled."""
-    return _held(claim).update(lease_until=_lease_end(), **facts) == 1
+    return bool(_held(claim).update(lease_until=_lease_end(), **facts))
 
 
 def finish_stage(claim: Claim, *, folder: str) -> bool:

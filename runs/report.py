@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from runs.drift.changes import SINCE, ChangeMatrix, Since, changes
+from runs.drift.changes import SINCE, ChangeMatrix, Since, find_changes
 from runs.drift.matrix import ScoreMatrix
-from runs.drift.recovery import Recovery, recovery
+from runs.drift.recovery import Recovery, measure_recovery
+from runs.drift.sentences import verdict
 from runs.drift.summary import Summary, summarize
 from runs.drift.teachers import TeacherChoice, choose_teachers
 from runs.drift.text import matrix_text, recovery_text
-from runs.drift.verdict import verdict
 from runs.matrices import score_matrix
 from runs.models import Run
 
@@ -25,13 +25,13 @@ class DriftReport:
 
     @cached_property
     def changes(self) -> dict[Since, ChangeMatrix]:
-        return {since: changes(self.matrix, since) for since in SINCE}
+        return {since: find_changes(self.matrix, since) for since in SINCE}
 
     @cached_property
     def recoveries(self) -> list[Recovery]:
         """What each scored MOPD stage won back, in the run's order."""
         scored = [row.key for row in self.matrix.scored_rows() if row.key in self.teachers]
-        return [recovery(self.matrix, row, self.teachers[row], validation=self.validation) for row in scored]
+        return [measure_recovery(self.matrix, row, self.teachers[row], validation=self.validation) for row in scored]
 
     @cached_property
     def summary(self) -> Summary:

@@ -1,6 +1,13 @@
-"""Recipes as text: YAML in and out without loss, and errors in words a person can act on."""
+"""Recipes as text: YAML in and out without loss, and errors in words a person can act on.
 
-from dataclasses import dataclass
+Of YAML, a recipe uses plain values, lists and mappings. Numbers and booleans are read as YAML 1.2 has it, so `5e-4` is a
+number and `on` a word. Anchors, aliases, tags and repeated keys are refused: the first three can hide a bomb or an object,
+the last silently drops what a person wrote.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -10,15 +17,22 @@ from workers.spec import RecipeSpec, SpecRuleError
 
 _UNION_TAGS = {"sft", "grpo", "mopd", "tiny", "folder"}
 _MAX_TEXT = 200_000
+_MAX_DEPTH = 20
+_KINDS = "kind: sft, kind: grpo or kind: mopd"
+Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class FieldProblem:
-    """What is wrong with one field: `path` leads to it from the document's root, `code` is stable."""
+    """What is wrong with one field: `path` leads to it from the document's root, `code` is stable.
 
-    path: tuple[str | int, ...]
+    `line` is where it stands in the text, counted from 1, where there was a text.
+    """
+
+    path: Path
     message: str
     code: str
+    line: int | None = None
 
     @property
     def field(self) -> str:
@@ -37,19 +51,17 @@ class RecipeError(ValueError):
 
 def load_recipe(text: str) -> RecipeSpec:
     """Read a recipe from YAML; raises RecipeError."""
-    if len(text) > _MAX_TEXT:
-        raise _whole(f"found {len(text):,} characters, expected at most {_MAX_TEXT:,}; shorten the recipe")
+    document, lines = read_document(text)
     try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise _whole(f"found text that is not YAML ({_where(error)}); check the indentation and quotes there") from None
-    return check_recipe(document)
+        return check_recipe(document)
+    except RecipeError as error:
+        raise RecipeError([replace(found, line=_line_of(found.path, lines)) for found in error.problems]) from None
 
 
 def check_recipe(document: object) -> RecipeSpec:
     """Validate a recipe given as plain data; raises RecipeError."""
     if not isinstance(document, dict):
-        found = "nothing" if document is None else f"a {type(document).__name__}"
+        found = "nothing" if document is None else _kind_of(document)
         raise _whole(f"found {found}, expected a mapping with name, stages and more; start from a preset")
     try:
         return RecipeSpec.model_validate(document)
@@ -57,23 +69,139 @@ def check_recipe(document: object) -> RecipeSpec:
         raise RecipeError([_problem(detail) for detail in error.errors()]) from None
 
 
+def read_document(text: str) -> tuple[Any, dict[Path, int]]:
+    """Read YAML as plain data, and the line of every field; raises RecipeError for text that is no document."""
+    if len(text) > _MAX_TEXT:
+        raise _whole(f"found {len(text):,} characters, expected at most {_MAX_TEXT:,}; shorten the recipe")
+    try:
+        _refuse_what_recipes_do_not_use(text)
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None, {}
+        lines: dict[Path, int] = {}
+        _note_lines(node, (), lines)
+        return loader.construct_document(node), lines
+    except yaml.YAMLError as error:
+        raise _not_yaml(error) from None
+    except ValueError as error:  # a number that Python will not read, or characters YAML does not allow
+        raise _whole(f"found text that is not YAML ({error}); correct it there") from None
+
+
 def dump_recipe(recipe: RecipeSpec) -> str:
-    """Write a recipe as YAML; settings at their default are left out where that changes nothing."""
-    return dump_document(recipe.model_dump(mode="json", exclude_defaults=False))
+    """Write a recipe as YAML, with every setting, so that the text does not depend on today's defaults."""
+    return dump_document(recipe.model_dump(mode="json"))
 
 
-def dump_document(document: dict[str, object]) -> str:
+def dump_document(document: object) -> str:
     """Write plain data as YAML in the given order."""
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+# YAML -----------------------------------------------------------------------------------------------------------
+
+_PLAIN = {  # the core schema of YAML 1.2
+    "null": (re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
+    "bool": (re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
+    "int": (re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789")),
+    "float": (
+        re.compile(
+            r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+        ),
+        list("-+0123456789."),
+    ),
+}
+
+
+def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    found: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    for name, (pattern, first_letters) in _PLAIN.items():
+        for letter in first_letters:
+            found.setdefault(letter, []).append((f"tag:yaml.org,2002:{name}", pattern))
+    return found
+
+
+class _Loader(yaml.CSafeLoader):
+    """The safe loader with YAML 1.2's numbers and booleans, and without repeated keys."""
+
+    yaml_implicit_resolvers = _resolvers()
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+                shown = key.value if isinstance(key, yaml.ScalarNode) else "a list or mapping"
+                raise _refusal(key, f"found the key {_shown(shown)}, expected a word; put it in quotes or rename it")
+            if key.value in seen:
+                raise _refusal(key, f"found the key '{key.value}' twice, expected it once; drop one of the two")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+    def construct_decimal(self, node: yaml.ScalarNode) -> int:
+        return int(self.construct_scalar(node))
+
+
+class _Dumper(yaml.CSafeDumper):
+    """Quotes exactly what _Loader would not read as a word."""
+
+    yaml_implicit_resolvers = _resolvers()
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_decimal)  # 010 is ten
+
+
+def _refuse_what_recipes_do_not_use(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise _refusal(event, f"found the alias '*{event.anchor}', expected plain values; write the values out")
+        if getattr(event, "anchor", None):
+            raise _refusal(event, f"found the anchor '&{event.anchor}', expected plain values; remove it")
+        if getattr(event, "tag", None):
+            raise _refusal(event, f"found the tag '{event.tag}', expected plain values; remove it")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise _refusal(event, f"found values nested more than {_MAX_DEPTH} deep; a recipe nests at most 5 deep")
+
+
+def _refusal(where: Any, message: str) -> RecipeError:
+    line = where.start_mark.line + 1
+    return RecipeError([FieldProblem((), f"line {line}: {message}", "not_a_recipe", line)])
+
+
+def _not_yaml(error: yaml.YAMLError) -> RecipeError:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "at an unknown place"
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be parsed"
+    message = f"found text that is not YAML ({where}: {said}); check the indentation, colons and quotes there"
+    return RecipeError([FieldProblem((), message, "not_a_recipe", mark.line + 1 if mark else None)])
+
+
+def _note_lines(node: yaml.Node, path: Path, lines: dict[Path, int]) -> None:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for position, item in enumerate(node.value):
+            _note_lines(item, (*path, position), lines)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            name = str(key.value)
+            lines[(*path, name)] = key.start_mark.line + 1
+            _note_lines(value, (*path, name), lines)
+
+
+def _line_of(path: Path, lines: dict[Path, int]) -> int | None:
+    """The line of a field; of what contains it where the field itself is missing."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in lines:
+            return lines[path[:length]]
+    return None
+
+
+# Words ----------------------------------------------------------------------------------------------------------
 
 
 def _whole(message: str) -> RecipeError:
     return RecipeError([FieldProblem((), message, "not_a_recipe")])
-
-
-def _where(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else "it cannot be parsed"
 
 
 def _problem(detail: ErrorDetails) -> FieldProblem:
@@ -82,11 +210,13 @@ def _problem(detail: ErrorDetails) -> FieldProblem:
     if isinstance(error, SpecRuleError):
         return FieldProblem(path + error.path, str(error), "rule")
     if isinstance(error, ValueError):
-        return FieldProblem(path + _own_path(str(error)), str(error), "rule")
+        return FieldProblem(path, str(error), "rule")
+    if detail["type"].startswith("union_tag"):
+        path = (*path, "kind")
     return FieldProblem(path, _words(detail), detail["type"])
 
 
-def _path(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+def _path(loc: tuple[str | int, ...]) -> Path:
     """Drop what pydantic adds for a union: stages.2.grpo.steps is stages.2.steps."""
     kept: list[str | int] = []
     for part in loc:
@@ -96,12 +226,36 @@ def _path(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
     return tuple(kept)
 
 
-def _own_path(message: str) -> tuple[str, ...]:
-    """A rule within one stage names its field first: 'found warmup_steps 9 above ...' belongs to warmup_steps."""
-    words = message.split()
-    if len(words) > 1 and words[0] == "found" and "_" in words[1]:
-        return (words[1],)
-    return ()
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number of ordinary size",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "dict_type": "a mapping such as {stem: 1, tools: 0.5}",
+    "tuple_type": "a list, each item after a '-'",
+    "list_type": "a list, each item after a '-'",
+    "model_type": "a mapping of settings",
+    "model_attributes_type": f"a mapping of settings with its kind ({_KINDS})",
+}
+_LIMITS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("at most", "le"),
+    "multiple_of": ("a multiple of", "multiple_of"),
+}
+_SIZES = {
+    "string_too_short": ("at least", "min_length", "characters"),
+    "string_too_long": ("at most", "max_length", "characters"),
+    "too_short": ("at least", "min_length", "items"),
+    "too_long": ("at most", "max_length", "items"),
+}
 
 
 def _words(detail: ErrorDetails) -> str:
@@ -111,24 +265,40 @@ def _words(detail: ErrorDetails) -> str:
         return "found nothing, expected a value; add this field"
     if kind == "extra_forbidden":
         return f"found a field that does not exist (value {found}); remove it or correct its spelling"
-    if kind.startswith("union_tag"):
-        return f"found kind {found}, expected one of: {context.get('expected_tags', 'sft, grpo, mopd')}; set 'kind'"
-    if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
-        word, key = {
-            "greater_than": ("above", "gt"),
-            "greater_than_equal": ("at least", "ge"),
-            "less_than": ("below", "lt"),
-            "less_than_equal": ("at most", "le"),
-        }[kind]
+    if kind == "union_tag_not_found":
+        return f"found no kind, expected one; add {_KINDS if 'sft' in str(context) else 'kind: tiny or kind: folder'}"
+    if kind == "union_tag_invalid":
+        return f"found kind {_shown(context['tag'])}, expected one of: {context['expected_tags']}; change it"
+    if kind in _LIMITS:
+        word, key = _LIMITS[kind]
         return f"found {found}, expected {word} {context[key]}; change the value"
+    if kind in _SIZES:
+        word, key, unit = _SIZES[kind]
+        size = context.get("actual_length") if unit == "items" else f"{len(detail['input'])} characters"
+        remedy = "shorten it" if word == "at most" else "add to it"
+        return f"found {size if size is not None else found}, expected {word} {context[key]} {unit}; {remedy}"
     if kind == "literal_error":
         return f"found {found}, expected {context['expected']}; pick one of these"
     if kind == "string_pattern_mismatch":
-        return f"found {found}, expected a lower-case letter, then up to 39 letters, digits, '-' or '_'; rename it"
-    expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        return f"found {found}, expected a lower-case letter, then up to 39 lower-case letters, digits, '-' or '_'; rename it"
+    expected = _EXPECTED.get(kind) or detail["msg"].removeprefix("Input should be ")
     return f"found {found}, expected {expected}; change the value"
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    """A value as a person wrote it, in at most 60 characters; never expands what is large."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and abs(value) >= 10**18:
+        return "a number of more than 18 digits"
+    if isinstance(value, int | float | str):
+        text = repr(value)
+        return text if len(text) <= 60 else text[:57] + "..."
+    return _kind_of(value)
+
+
+def _kind_of(value: object) -> str:
+    names = {list: "a list", tuple: "a list", dict: "a mapping", str: "text", bool: "true or false"}
+    return names.get(type(value), "a number" if isinstance(value, int | float) else f"a {type(value).__name__}")

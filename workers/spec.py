@@ -9,36 +9,21 @@ Sources are abbreviated: C2 is the Nemotron-Cascade 2 paper (arXiv 2603.19220), 
 (arXiv 2512.13607), "tiny" our own measurements with a 0.3 M-parameter model.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from workers import rules
 from workers.catalogue import DOMAINS
+from workers.document import Slug, Spec, setting
+from workers.rules import BASE, BEST, SpecRuleError, check_domain, check_weights
 
-Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Weights = dict[str, float]
-BASE = "base"
-BEST = "best"
 
-
-def setting(
-    default: Any = ...,
-    *,
-    about: str,
-    unit: str = "",
-    source: str = "",
-    essential: bool = False,
-    **limits: Any,
-) -> Any:
-    """Declare a field that a person can set, with all that a form or a reader needs to know about it."""
-    extra = {"unit": unit, "source": source, "essential": essential}
-    return Field(default, description=about, json_schema_extra=extra, **limits)
-
-
-class Spec(BaseModel):
-    """A frozen document that refuses keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+__all__ = [
+    "BASE", "BEST", "BenchmarkSpec", "FolderModelSpec", "GRPOSpec", "MOPDSpec", "ModelSpec", "RecipeSpec",
+    "ResolvedStageSpec", "RewardModelSpec", "SFTSpec", "ScoringSpec", "Spec", "SpecRuleError", "StageSpec", "TinyModelSpec",
+]  # fmt: skip
 
 
 # Models ---------------------------------------------------------------------------------------------------------
@@ -133,7 +118,7 @@ class _StageSpec(Spec):
     @field_validator("domains")
     @classmethod
     def _domains_exist(cls, domains: Weights) -> Weights:
-        return _check_weights(domains)
+        return check_weights(domains)
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> Self:
@@ -170,7 +155,7 @@ class SFTSpec(_StageSpec):
     @field_validator("early_domains")
     @classmethod
     def _early_domains_exist(cls, domains: Weights) -> Weights:
-        return _check_weights(domains, may_be_empty=True)
+        return check_weights(domains, may_be_empty=True)
 
     @model_validator(mode="after")
     def _early_domains_are_trained(self) -> Self:
@@ -343,7 +328,7 @@ class BenchmarkSpec(Spec):
     @field_validator("domain")
     @classmethod
     def _domain_exists(cls, domain: str) -> str:
-        _check_domain(domain)
+        check_domain(domain)
         return domain
 
 
@@ -367,12 +352,7 @@ class RecipeSpec(Spec):
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
-        _check_names(self)
-        for position in range(len(self.stages)):
-            _check_lineage(self, position)
-            _check_lengths(self, position)
-            _check_teachers(self, position)
-        _check_benchmarks(self)
+        rules.check_recipe(self)
         return self
 
     def stage(self, name: str) -> "SFTSpec | GRPOSpec | MOPDSpec":
@@ -409,113 +389,3 @@ class ScoringSpec(Spec):
     seed: int
     checkpoint_folder: str
     benchmarks: tuple[BenchmarkSpec, ...]
-
-
-# Rules ----------------------------------------------------------------------------------------------------------
-
-
-class SpecRuleError(ValueError):
-    """A rule across several fields of a recipe is broken; `path` points at the field to change."""
-
-    def __init__(self, path: tuple[str | int, ...], message: str) -> None:
-        super().__init__(message)
-        self.path = path
-
-
-def _check_domain(domain: str) -> None:
-    if domain not in DOMAINS:
-        raise ValueError(f"found domain '{domain}', expected one of: {', '.join(DOMAINS)}")
-
-
-def _check_weights(domains: Weights, *, may_be_empty: bool = False) -> Weights:
-    if not domains and not may_be_empty:
-        raise ValueError(f"found no domain, expected at least one of: {', '.join(DOMAINS)}")
-    for domain, weight in domains.items():
-        _check_domain(domain)
-        if not 0 < weight <= 1000:
-            raise ValueError(
-                f"found weight {weight} for '{domain}', expected above 0 and at most 1000; drop the domain to leave it out"
-            )
-    return domains
-
-
-def _check_names(recipe: RecipeSpec) -> None:
-    seen: set[str] = set()
-    for position, stage in enumerate(recipe.stages):
-        if stage.name in (BASE, BEST):
-            raise SpecRuleError(
-                ("stages", position, "name"), f"found '{stage.name}', which is reserved; pick another name"
-            )
-        if stage.name in seen:
-            raise SpecRuleError(
-                ("stages", position, "name"), f"found '{stage.name}' twice, expected unique stage names; rename one"
-            )
-        seen.add(stage.name)
-
-
-def _check_lineage(recipe: RecipeSpec, position: int) -> None:
-    stage, earlier = recipe.stages[position], [s.name for s in recipe.stages[:position]]
-    start = recipe.start_of(position)
-    if start != BASE and start not in earlier:
-        raise SpecRuleError(
-            ("stages", position, "starts_from"),
-            f"stage '{stage.name}' starts from '{start}', which is no earlier stage; pick one of: {', '.join([BASE, *earlier])}",
-        )
-    if start == BASE and recipe.model.kind == "tiny" and stage.kind != "sft":
-        raise SpecRuleError(
-            ("stages", position, "starts_from"),
-            f"stage '{stage.name}' ({stage.kind}) starts from an untrained tiny model, whose samples are noise; put an sft stage first",
-        )
-
-
-def _check_lengths(recipe: RecipeSpec, position: int) -> None:
-    stage = recipe.stages[position]
-    if isinstance(stage, SFTSpec):
-        return
-    _check_response_fits(
-        recipe, ("stages", position, "max_response_tokens"), stage.max_response_tokens, list(stage.domains)
-    )
-
-
-def _check_response_fits(recipe: RecipeSpec, path: tuple[str | int, ...], tokens: int, domains: list[str]) -> None:
-    longest = max(DOMAINS[name].max_prompt_tokens for name in domains)
-    room = recipe.model.max_positions - longest
-    if tokens > room:
-        raise SpecRuleError(
-            path,
-            f"found {tokens} response tokens after prompts of up to {longest}, expected at most {room} in a model of "
-            f"{recipe.model.max_positions} positions; lower max_response_tokens or raise model.max_positions",
-        )
-
-
-def _check_teachers(recipe: RecipeSpec, position: int) -> None:
-    stage, earlier = recipe.stages[position], [s.name for s in recipe.stages[:position]]
-    if not isinstance(stage, MOPDSpec):
-        return
-    benchmarked = {benchmark.domain for benchmark in recipe.benchmarks}
-    for domain in stage.domains:
-        teacher, path = stage.teacher_of(domain), ("stages", position, "teachers", domain)
-        if teacher == BEST:
-            if domain not in benchmarked:
-                raise SpecRuleError(
-                    path, f"the best teacher of '{domain}' needs a benchmark of that domain; add one or name a teacher"
-                )
-        elif teacher != BASE and teacher not in earlier:
-            raise SpecRuleError(
-                path,
-                f"stage '{stage.name}' takes teacher '{teacher}', which is no earlier stage; pick one of: {', '.join([BEST, BASE, *earlier])}",
-            )
-
-
-def _check_benchmarks(recipe: RecipeSpec) -> None:
-    seen: set[str] = set()
-    for position, benchmark in enumerate(recipe.benchmarks):
-        if benchmark.domain in seen:
-            raise SpecRuleError(
-                ("benchmarks", position, "domain"),
-                f"found two benchmarks of '{benchmark.domain}', expected one; drop one",
-            )
-        seen.add(benchmark.domain)
-        _check_response_fits(
-            recipe, ("benchmarks", position, "max_response_tokens"), benchmark.max_response_tokens, [benchmark.domain]
-        )

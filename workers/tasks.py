@@ -97,7 +97,7 @@ def _carry_out(
     try:
         prepare()
         process = launch.start(folder, module)
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
         logger.exception("%s cannot start", claim.work)
         reason = f"the stage's folder cannot be prepared: {error}"
         _insist(lambda: lifecycle.fail(claim, code="cannot_start", reason=reason))

@@ -44,11 +44,11 @@ def _name(matrix: ScoreMatrix, row: RowInfo) -> str:
 def _cell(matrix: ScoreMatrix, row: RowInfo, domain: str, change: Change, best: dict[str, str]) -> str:
     cell = matrix.cell(row.key, domain)
     if cell is None:
-        return f"{'–':>{CELL - 1}} "
-    number = f"{100 * cell.mean:.0f}"
-    is_own = row.kind == "grpo" and domain in row.domains
+        return f"{'–':>{CELL - 2}}  "
     mark = "+" if change.is_gain else "−" if change.is_loss else "·" if change.is_known else ""
-    return f"{mark + (f'[{number}]' if is_own else number):>{CELL - 1}}{'*' if best.get(domain) == row.key else ' '}"
+    is_own = row.kind == "grpo" and domain in row.domains
+    number = f"{mark}{'[' if is_own else ''}{100 * cell.mean:.0f}"
+    return f"{number:>{CELL - 2}}{']' if is_own else ' '}{'*' if best.get(domain) == row.key else ' '}"
 
 
 def _mean(matrix: ScoreMatrix, row: RowInfo) -> str:

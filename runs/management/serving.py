@@ -53,11 +53,12 @@ def serving(say: Say) -> Iterator[Serving]:
     """Start everything, and stop everything however the block ends. Raises CannotServeError."""
     say = _quietly(say)
     with _plain_errors(), _stop_signals_interrupt():
-        port = _free_port()
+        port = _chosen_port()
         address = f"http://{HOST}:{port}/"
         note = f"found Cascade already running from this folder (process {os.getpid()}) at {address}; open it, or stop it first"
         logs = settings.VAR_DIR / "log"
         with embedded.exclusively(settings.VAR_DIR, note), Supervisor(logs=logs, say=say) as supervisor:
+            _check_port(port)
             say("Starting the database and Redis ...")
             embedded.start_stores(supervisor, settings.VAR_DIR)
             owner, project = _prepare()
@@ -127,7 +128,7 @@ def _worker(name: str, *, queues: str, stop_within_s: float) -> Program:
 def _celery(name: str, arguments: list[str], *, stop_within_s: float = 10.0) -> Program:
     return Program(
         name=name,
-        command=[sys.executable, "-m", "celery", "-A", "cascade_web", *arguments],
+        command=[sys.executable, "-m", "celery", "--skip-checks", "--app=cascade_web", *arguments],
         folder=settings.BASE_DIR,
         environment=_environment(),
         stop_within_s=stop_within_s,
@@ -163,8 +164,8 @@ def _web_answers(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=5):
             return True
-    except urllib.error.HTTPError:
-        return True
+    except urllib.error.HTTPError as answer:
+        return answer.code < 500
     except OSError:
         return False
 
@@ -172,29 +173,29 @@ def _web_answers(port: int) -> bool:
 # What may stand in the way --------------------------------------------------------------------------------------
 
 
-def _free_port() -> int:
+def _chosen_port() -> int:
     wanted = os.environ.get("CASCADE_PORT") or "8000"
-    if not wanted.isascii() or not wanted.isdigit() or not 0 < int(wanted) < 65536:
-        raise CannotServeError(
-            f"found CASCADE_PORT={wanted}, expected a port number from 1 to 65535; run: CASCADE_PORT=8001 make up"
-        )
-    port = int(wanted)
+    if wanted.isascii() and wanted.isdigit() and 0 < int(wanted) < 65536:
+        return int(wanted)
+    raise CannotServeError(
+        f"found CASCADE_PORT={wanted}, expected a port number from 1 to 65535; run: CASCADE_PORT=8001 make up"
+    )
+
+
+def _check_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            if error.errno == errno.EADDRINUSE:
+                found = f"port {port} in use{_listener(port)}"
+            elif error.errno == errno.EACCES:
+                found = f"port {port} closed to this user"
+            else:
                 raise
-            found = (
-                f"port {port} in use{_listener(port)}"
-                if error.errno == errno.EADDRINUSE
-                else f"port {port} not open to this user"
-            )
-            raise CannotServeError(
-                f"found {found}, expected a free one; stop what uses it, or run: CASCADE_PORT={_next(port)} make up"
-            ) from None
-    return port
+            remedy = f"stop what uses it, or run: CASCADE_PORT={_next(port)} make up"
+            raise CannotServeError(f"found {found}, expected a free one; {remedy}") from None
 
 
 def _next(port: int) -> int:

@@ -24,9 +24,7 @@ class Project(models.Model):
 
     name = models.CharField(max_length=80)
     slug = models.SlugField(max_length=60, unique=True)
-    members: models.ManyToManyField = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, through="Membership", related_name="projects"
-    )  # type: ignore[type-arg]
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="projects")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

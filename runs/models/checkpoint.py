@@ -19,8 +19,6 @@ class Checkpoint(Claimable):
     folder = models.CharField(max_length=500)  # relative to the run's folder, or absolute below MODELS_DIR
     created_at = models.DateTimeField(auto_now_add=True)
 
-    stage_id: int | None
-
     class Meta:
         ordering = ("run", models.F("stage__position").asc(nulls_first=True), "at_step")
         constraints = (

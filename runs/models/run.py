@@ -1,7 +1,5 @@
 """Runs, their stages, and the attempts at them."""
 
-from typing import TYPE_CHECKING
-
 from django.conf import settings
 from django.db import models
 from pydantic import TypeAdapter
@@ -11,9 +9,6 @@ from runs.models.access import Project
 from runs.models.claim import STORED, Claimable, Status
 from runs.models.recipe import Recipe
 from workers.spec import GRPOSpec, MOPDSpec, SFTSpec, StageSpec
-
-if TYPE_CHECKING:
-    from runs.models.checkpoint import Checkpoint
 
 _STAGE_SPEC: TypeAdapter[SFTSpec | GRPOSpec | MOPDSpec] = TypeAdapter(StageSpec)
 
@@ -29,9 +24,6 @@ class Run(models.Model):
     document = models.JSONField()  # the recipe as it was started, its seed included
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-
-    stages: models.Manager["Stage"]
-    checkpoints: models.Manager["Checkpoint"]
 
     class Meta:
         ordering = ("-created_at",)
@@ -67,9 +59,6 @@ class Stage(Claimable):
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     reward = models.FloatField(null=True, blank=True)  # the last step's mean reward, for the page
-
-    attempts: models.Manager["Attempt"]
-    starts_from_id: int | None
 
     class Meta:
         ordering = ("run", "position")

@@ -18,7 +18,13 @@ PUBLISHED = {
     "Code RL": (87.8, 90.7, 38.1, 89.1, 80.5, 75.3, 71.5, 31.6),
     "SWE RL": (87.9, 90.2, 40.8, 89.5, 80.1, 74.3, 71.1, 37.2),
 }
-TRAINS = {"RLHF": "preference", "IF-RL": "instructions", "Math RL": "math", "Code RL": "coding", "SWE RL": "engineering"}
+TRAINS = {
+    "RLHF": "preference",
+    "IF-RL": "instructions",
+    "Math RL": "math",
+    "Code RL": "coding",
+    "SWE RL": "engineering",
+}
 
 
 def items(mean: float, n: int, *, shift: int = 0) -> list[float]:
@@ -46,9 +52,7 @@ def build() -> Build:
 @pytest.fixture
 def published() -> ScoreMatrix:
     """Return the published scores with a domain's score being the mean of its benchmarks, as the worked example has it."""
-    means = {
-        row: (s[0], (s[1] + s[2]) / 2, (s[3] + s[4]) / 2, (s[5] + s[6]) / 2, s[7]) for row, s in PUBLISHED.items()
-    }
+    means = {row: (s[0], (s[1] + s[2]) / 2, (s[3] + s[4]) / 2, (s[5] + s[6]) / 2, s[7]) for row, s in PUBLISHED.items()}
     domains = list(TRAINS.values())
     rows = [RowInfo("SFT", "SFT", "sft", tuple(domains))]
     for name, domain in TRAINS.items():

@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from workers.stage_dir import StageDir, step_name, step_of
-from workers.training.failures import CorruptCheckpointError
+from workers.training.failures import BadSpecError, CorruptCheckpointError
 from workers.training.optim import Optimizers
-from workers.training.policy import Policy
+from workers.training.policy import Policy, load_policy
 
 CHECKSUMS = "checksums.json"
 
@@ -31,6 +31,17 @@ def save_checkpoint(folder: Path, policy: Policy) -> None:
     with _written_beside(folder) as beside:
         policy.model.save_pretrained(beside)
         policy.tokenizer.save_pretrained(beside)
+
+
+def load_checkpoint(folder: Path) -> Policy:
+    """Read a checkpoint or any model folder; raises CorruptCheckpointError if it is not what was written."""
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise BadSpecError(
+            f"found no folder {folder}, expected a checkpoint there; run the stage that leaves it, or correct the name"
+        )
+    check_folder(folder)
+    return load_policy(folder)
 
 
 def save_resume(stage_dir: StageDir, step: int, policy: Policy, optimizers: Optimizers) -> None:
@@ -57,7 +68,9 @@ def load_resume(stage_dir: StageDir, policy: Policy, optimizers: Optimizers) -> 
         check_folder(last)
     except CorruptCheckpointError as error:
         aside = last.rename(last.with_name(f"damaged_{last.name}"))
-        raise CorruptCheckpointError(f"{error}; it was moved to {aside.name}, retry to start this stage over") from error
+        raise CorruptCheckpointError(
+            f"{error}; it was moved to {aside.name}, retry to start this stage over"
+        ) from error
     parameters = dict(policy.model.named_parameters())
     for name, value in load_file(last / "weights.safetensors").items():
         parameters[name].data.copy_(value)

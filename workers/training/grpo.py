@@ -8,16 +8,15 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
+from workers.catalogue import DOMAINS as CATALOGUE
 from workers.spec import GRPOSpec, ResolvedStageSpec
 from workers.training.loss import entropy, group_advantages, is_mixed, kl_penalty, policy_gradient
-from workers.training.mixing import Mixture, step_rng
+from workers.training.mixing import Mixture
 from workers.training.policy import Batch, Policy, TokenLosses, Update, sampled
 from workers.training.record import by_domain, rollout_metrics
 from workers.training.reward_model import RewardModel
 from workers.training.rollouts import Rollout
-from workers.training.sampling import Sampler, grade_rollouts, sample_rollouts
-from workers.training.seeds import torch_rng
-from workers.catalogue import DOMAINS as CATALOGUE
+from workers.training.sampling import Sampler, grade_rollouts, sample_step
 
 
 class GRPO:
@@ -44,12 +43,7 @@ class GRPO:
 
     def sample(self, step: int) -> list[Rollout]:
         """Sample a group of answers to each of the step's problems."""
-        seed, name = self.spec.seed, self.stage.name
-        problems = self.mixture.problems_of(step, step_rng(seed, name, step))
-        generator = torch_rng(seed, name, step, "tokens")
-        return sample_rollouts(
-            self.policy, self.sampler, problems, self.stage.rollouts_per_prompt, self.stage, generator
-        )
+        return sample_step(self.spec, self.stage, self.mixture, self.policy, self.sampler, step)
 
     def grade(self, rollouts: list[Rollout]) -> None:
         """Reward each answer by its grade, or by the reward model where the reward is learned; cut-off ones as `overlong` says."""

@@ -11,7 +11,9 @@ from workers.training.seeds import python_rng
 class Mixture:
     """Gives the problems of each step; steps are asked for in rising order, counted from 1."""
 
-    def __init__(self, weights: dict[str, float], n_per_step: int, *, early: dict[str, float], early_steps: int) -> None:
+    def __init__(
+        self, weights: dict[str, float], n_per_step: int, *, early: dict[str, float], early_steps: int
+    ) -> None:
         self.n_per_step = n_per_step
         self.early_steps = early_steps
         self.first = interleave({**weights, **early})

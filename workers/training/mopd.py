@@ -18,12 +18,11 @@ from workers.training.loss import (
     policy_gradient,
     reverse_kl,
 )
-from workers.training.mixing import Mixture, step_rng
+from workers.training.mixing import Mixture
 from workers.training.policy import Batch, Policy, TokenLosses, Update, sampled
 from workers.training.record import by_domain, rollout_metrics
 from workers.training.rollouts import Rollout
-from workers.training.sampling import Sampler, grade_rollouts, sample_rollouts
-from workers.training.seeds import torch_rng
+from workers.training.sampling import Sampler, grade_rollouts, sample_step
 
 
 class MOPD:
@@ -40,17 +39,14 @@ class MOPD:
     ) -> None:
         self.spec, self.stage, self.policy, self.sampler = spec, stage, policy, sampler
         self.teachers = teachers
+        distinct = list(dict.fromkeys(id(teacher) for teacher in teachers.values()))
+        self.teacher_numbers = {domain: distinct.index(id(teacher)) for domain, teacher in teachers.items()}
         self.average, self.temperature = stage.loss_average, stage.temperature
         self.mixture = Mixture(stage.domains, stage.prompts_per_step, early={}, early_steps=0)
 
     def sample(self, step: int) -> list[Rollout]:
         """Sample answers of the student to each of the step's problems."""
-        seed, name = self.spec.seed, self.stage.name
-        problems = self.mixture.problems_of(step, step_rng(seed, name, step))
-        generator = torch_rng(seed, name, step, "tokens")
-        return sample_rollouts(
-            self.policy, self.sampler, problems, self.stage.rollouts_per_prompt, self.stage, generator
-        )
+        return sample_step(self.spec, self.stage, self.mixture, self.policy, self.sampler, step)
 
     def grade(self, rollouts: list[Rollout]) -> None:
         """Grade for the record only; no grade enters the loss."""
@@ -62,7 +58,7 @@ class MOPD:
 
     def sort_key(self, rollout: Rollout) -> str:
         """Keep rollouts of different teachers in different micro-batches, so that each needs one teacher's forward pass."""
-        return str(id_order(self.teachers)[rollout.problem.domain])
+        return str(self.teacher_numbers[rollout.problem.domain])
 
     def token_losses(self, batch: Batch, logprobs_BTV: Tensor) -> TokenLosses:
         teacher = self.teachers[batch.rollouts[0].problem.domain]
@@ -70,9 +66,10 @@ class MOPD:
             teacher_BTV = teacher.logprobs(batch, self.temperature)
         logprobs_BT = sampled(logprobs_BTV, batch)
         advantages_BT = distillation_advantages(sampled(teacher_BTV, batch), logprobs_BT)
-        divergences_BT = reverse_kl(logprobs_BTV, teacher_BTV)
+        is_exact = self.stage.divergence == "full_vocabulary"
+        divergences_BT = reverse_kl(logprobs_BTV if is_exact else logprobs_BTV.detach(), teacher_BTV)
         stats = {"teacher_gap": advantages_BT, "reverse_kl": divergences_BT.detach()}
-        if self.stage.divergence == "full_vocabulary":
+        if is_exact:
             return TokenLosses(divergences_BT, stats)
         ratios_BT = importance_ratios(logprobs_BT, batch.sampler_logprobs_BT)
         weights_BT = masked_importance_weights(ratios_BT, self.stage.ratio_low, self.stage.ratio_high)

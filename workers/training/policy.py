@@ -5,6 +5,7 @@ sampler reports, and the trainer differentiates, the same quantity. Dropout stay
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,6 +95,10 @@ class Policy:
                 f"is more than the model's {self.max_positions} positions; lower max_response_tokens"
             )
         return ids
+
+    def response_ids(self, text: str) -> list[int]:
+        """Encode a whole response, its end included."""
+        return [*self.tokenizer.encode(text, add_special_tokens=False), self.tokenizer.eos_token_id]
 
     def text(self, token_ids: list[int]) -> str:
         """Decode a response without its special tokens."""
@@ -202,6 +207,13 @@ def load_policy(folder: Path) -> Policy:
         folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     )
     return Policy(model, AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
+
+
+def set_up_torch() -> None:
+    """Use the threads that this process may use, and on a CPU only algorithms that repeat to the bit."""
+    torch.set_num_threads(int(os.environ.get("CASCADE_THREADS", "1")))
+    if not torch.cuda.is_available():
+        torch.use_deterministic_algorithms(True)
 
 
 def build_policy(spec: TinyModelSpec | FolderModelSpec, seed: int) -> Policy:

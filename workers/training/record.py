@@ -4,7 +4,16 @@ import time
 from collections import defaultdict
 from statistics import fmean
 
-from workers.stage_dir import Progress, RolloutRecord, StageDir, StepRecord, append_record, step_name, write_document, write_text
+from workers.stage_dir import (
+    Progress,
+    RolloutRecord,
+    StageDir,
+    StepRecord,
+    append_record,
+    step_name,
+    write_document,
+    write_text,
+)
 from workers.training.rollouts import Rollout
 
 PROGRESS_EVERY_S = 0.25

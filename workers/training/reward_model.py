@@ -29,7 +29,9 @@ SCORED_AT_ONCE = 256
 class PairMaker(Protocol):
     """What the module of a domain with a learned reward offers on top of the others."""
 
-    def preference_pair(self, problem: Problem, rng: Any, *, hard_negatives: float, length_bias: float) -> tuple[str, str]:
+    def preference_pair(
+        self, problem: Problem, rng: Any, *, hard_negatives: float, length_bias: float
+    ) -> tuple[str, str]:
         """Make a (chosen, rejected) pair of answers."""
         ...
 
@@ -77,7 +79,13 @@ class RewardModel(nn.Module):
 
 
 def prepare_reward_model(
-    spec: RewardModelSpec, policy: Policy, *, seed: int, domains: list[str], file: Path, before_step: Callable[[int], None]
+    spec: RewardModelSpec,
+    policy: Policy,
+    *,
+    seed: int,
+    domains: list[str],
+    file: Path,
+    before_step: Callable[[int], None],
 ) -> RewardModel:
     """Read the stage's reward model, or train it and keep it; `before_step` is called before each of its steps."""
     with torch.random.fork_rng(devices=[]):
@@ -95,11 +103,20 @@ def prepare_reward_model(
 
 
 def _train(
-    model: RewardModel, spec: RewardModelSpec, policy: Policy, seed: int, domains: list[str], before_step: Callable[[int], None]
+    model: RewardModel,
+    spec: RewardModelSpec,
+    policy: Policy,
+    seed: int,
+    domains: list[str],
+    before_step: Callable[[int], None],
 ) -> None:
     rng = python_rng(seed, "reward model", "pairs")
     optimizer = torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad], lr=spec.learning_rate, betas=BETAS, weight_decay=0.0, fused=True
+        [p for p in model.parameters() if p.requires_grad],
+        lr=spec.learning_rate,
+        betas=BETAS,
+        weight_decay=0.0,
+        fused=True,
     )
     for step in range(spec.steps):
         before_step(step)

@@ -34,7 +34,9 @@ class SFT:
             text = DOMAINS[problem.domain].demonstrate(problem, rng, style_noise=self.stage.style_noise)
             token_ids = self.policy.response_ids(text)
             prompt_ids = self.policy.prompt_ids(problem, len(token_ids))
-            rollouts.append(Rollout(problem, group, prompt_ids, token_ids, [0.0] * len(token_ids), text, is_truncated=False))
+            rollouts.append(
+                Rollout(problem, group, prompt_ids, token_ids, [0.0] * len(token_ids), text, is_truncated=False)
+            )
         return rollouts
 
     def grade(self, rollouts: list[Rollout]) -> None:

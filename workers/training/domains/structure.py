@@ -4,7 +4,7 @@
     target        {"g":5,"h":2}        a,f|5,4          (a=5 e=6)
     alternative   h2 g5 (as it was asked)
 
-Two or three pairs with different keys. The grader parses the answer in the format asked for and wants every pair, no
+Two pairs with different keys. The grader parses the answer in the format asked for and wants every pair, no
 other, and the keys in alphabetical order; `parts` says which: {"parsed": 1.0, "values": 1.0, "order": 0.0}.
 """
 
@@ -27,8 +27,8 @@ _LIST = re.compile(r"\(([a-z]=[0-9](?: [a-z]=[0-9])*)\)")
 
 
 def make_problem(rng: random.Random, *, for_demonstration: bool = False) -> Problem:
-    """Make two or three pairs, in any order, and a format."""
-    form, keys = rng.choice(_FORMATS), rng.sample(_KEYS, rng.randint(2, 3))
+    """Make two pairs, in any order, and a format."""
+    form, keys = rng.choice(_FORMATS), rng.sample(_KEYS, 2)
     pairs = " ".join(f"{key}{rng.randint(0, 9)}" for key in keys)
     return new_problem("structure", f"{form} {pairs}", {"format": form, "pairs": pairs})
 

@@ -1,20 +1,53 @@
-"""Sampling answers: the engines there are, and rollouts made with them.
+"""Sampling answers: the engines there are, and graded rollouts made with them.
 
 To add an engine: a module here with a class of the shape of `Sampler`, and an entry in ENGINES.
 """
 
+import os
 from collections.abc import Callable
 
 import torch
 
+from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec
+from workers.training.domains import DOMAINS
+from workers.training.failures import BadSpecError
+from workers.training.mixing import Mixture, step_rng
 from workers.training.policy import Policy
 from workers.training.rollouts import Problem, Rollout
 from workers.training.sampling.engine import Answer, Decoding, Sampler
 from workers.training.sampling.torch_sampler import TorchSampler
+from workers.training.seeds import torch_rng
 
-__all__ = ["ENGINES", "Answer", "Decoding", "Sampler", "sample_rollouts"]
+__all__ = [
+    "ENGINES",
+    "Answer",
+    "Decoding",
+    "Sampler",
+    "grade_rollouts",
+    "make_sampler",
+    "sample_rollouts",
+    "sample_step",
+]
 
 ENGINES: dict[str, Callable[[Policy], Sampler]] = {"torch": TorchSampler}
+
+
+def make_sampler(policy: Policy) -> Sampler:
+    """Make the engine that the environment variable CASCADE_ENGINE names, plain torch by default."""
+    name = os.environ.get("CASCADE_ENGINE", "torch")
+    if name not in ENGINES:
+        raise BadSpecError(f"found CASCADE_ENGINE '{name}', expected one of: {', '.join(ENGINES)}")
+    return ENGINES[name](policy)
+
+
+def sample_step(
+    spec: ResolvedStageSpec, stage: GRPOSpec | MOPDSpec, mixture: Mixture, policy: Policy, sampler: Sampler, step: int
+) -> list[Rollout]:
+    """Sample a step's rollouts from the policy as it is now."""
+    sampler.load_weights(policy)
+    problems = mixture.problems_of(step, step_rng(spec.seed, stage.name, step))
+    generator = torch_rng(spec.seed, stage.name, step, "tokens")
+    return sample_rollouts(policy, sampler, problems, stage.rollouts_per_prompt, stage, generator)
 
 
 def sample_rollouts(
@@ -40,3 +73,12 @@ def sample_rollouts(
         )
         for row, answer in enumerate(answers)
     ]
+
+
+def grade_rollouts(rollouts: list[Rollout]) -> None:
+    """Have each domain grade its answers, all at once; the grade's value is the reward until a stage says otherwise."""
+    for domain in dict.fromkeys(r.problem.domain for r in rollouts):
+        members = [r for r in rollouts if r.problem.domain == domain]
+        grades = DOMAINS[domain].grade([r.problem for r in members], [r.text for r in members])
+        for rollout, grade in zip(members, grades, strict=True):
+            rollout.grade, rollout.reward = grade, grade.value

@@ -85,7 +85,9 @@ class TorchSampler:
         cache = DynamicCache(config=self.policy.model.config)
         heads = [ids[:-1] for ids in prompts]
         width, device, pad = max(len(head) for head in heads), self.policy.device, self.policy.pad_id
-        attention_PS = torch.tensor([[1] * len(h) + [0] * (width - len(h)) for h in heads], dtype=torch.long, device=device)
+        attention_PS = torch.tensor(
+            [[1] * len(h) + [0] * (width - len(h)) for h in heads], dtype=torch.long, device=device
+        )
         if width:
             ids_PS = torch.tensor([head + [pad] * (width - len(head)) for head in heads], device=device)
             self.policy.model(

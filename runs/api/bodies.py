@@ -1,0 +1,78 @@
+"""Request bodies and YAML answers: what is read is bounded, and what cannot be read is the sender's error, not ours."""
+
+import json
+from typing import IO, Any
+
+from rest_framework import serializers, status
+from rest_framework.exceptions import APIException, ErrorDetail, ParseError, ValidationError
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+
+from workers.recipe_text import dump_document, load_recipe
+from workers.spec import RecipeSpec
+
+MAX_BYTES = 1_000_000
+
+
+class BodyTooLarge(APIException):  # noqa: N818  # DRF's own errors have no suffix either
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = f"found more than {MAX_BYTES:,} bytes; send less"
+    default_code = "too_large"
+
+
+class JSONBody(BaseParser):
+    """JSON as RFC 8259 has it: UTF-8, and no NaN."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
+        try:
+            return json.loads(_read(stream), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise ParseError(f"found text that is not JSON ({error}); correct it there") from None
+
+
+class YAMLBody(BaseParser):
+    """A recipe as YAML, validated while it is read."""
+
+    media_type = "application/yaml"
+
+    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> RecipeSpec:
+        return load_recipe(_read(stream))
+
+
+class YAMLAnswer(BaseRenderer):
+    media_type = "application/yaml"
+    format = "yaml"
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        return dump_document(data).encode()
+
+
+class Input(serializers.Serializer[Any]):
+    """A small body; a field it does not know is refused rather than dropped."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
+        if unknown:
+            words = "found a field that does not exist; remove it or correct its spelling"
+            raise ValidationError({name: ErrorDetail(words, "extra_forbidden") for name in sorted(unknown)})
+        return super().to_internal_value(data)
+
+
+class NoInput(Input):
+    """The body of an action: nothing, or {}."""
+
+
+def _read(stream: IO[Any]) -> str:
+    data: bytes = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise BodyTooLarge
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise ParseError(f"found bytes that are not UTF-8 ({error.reason} at {error.start}); send UTF-8") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,60 @@
+"""Rows by their public ids, for one person: Http404 where it is not theirs to see, RoleTooLowError where not to do."""
+
+from typing import TypeVar
+
+from django.contrib.auth.models import User
+from django.db.models import Model, QuerySet
+from django.http import Http404
+from rest_framework.request import Request
+
+from runs.access import require
+from runs.models import Checkpoint, Project, Recipe, Role, Run, Stage
+
+Row = TypeVar("Row", bound=Model)
+
+
+def person(request: Request) -> User:
+    """The signed-in person; views are only reached by one."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def find_recipe(request: Request, public_id: str) -> Recipe:
+    recipe = _one(Recipe.objects.select_related("project", "created_by"), public_id)
+    _allow(request, recipe.project, Role.VIEWER)
+    return recipe
+
+
+def find_run(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> Run:
+    """Find a run with all that its status is derived from."""
+    run = _one(with_work(Run.objects.all()), public_id)
+    _allow(request, run.project, needs)
+    return run
+
+
+def find_stage(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> Stage:
+    stage = _one(Stage.objects.select_related("run__project", "starts_from"), public_id)
+    _allow(request, stage.run.project, needs)
+    return stage
+
+
+def find_checkpoint(request: Request, public_id: str) -> Checkpoint:
+    checkpoint = _one(Checkpoint.objects.select_related("run__project", "stage"), public_id)
+    _allow(request, checkpoint.run.project, Role.VIEWER)
+    return checkpoint
+
+
+def with_work(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Fetch stages and checkpoints beside runs, so that any number of statuses takes the same few queries."""
+    return runs.select_related("project", "recipe", "created_by").prefetch_related("stages", "checkpoints")
+
+
+def _one(rows: QuerySet[Row], public_id: str) -> Row:
+    row = rows.filter(public_id=public_id).first()
+    if row is None:
+        raise Http404("there is no such thing, or it is not yours to see")
+    return row
+
+
+def _allow(request: Request, project: Project, needs: Role) -> None:
+    require(person(request), project, needs)

@@ -1,0 +1,89 @@
+"""How operations describe themselves for the OpenAPI schema."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from drf_spectacular.contrib.pydantic import PydanticExtension
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
+
+from runs.api.problems import MEDIA_TYPE
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_MEANINGS = {
+    400: "The body cannot be read.",
+    401: "No sign-in, or a token that is wrong or has expired.",
+    403: "A member, but the role is too low; or a session without its CSRF token.",
+    404: "No such thing, or not yours to see.",
+    409: "Not possible in the present status.",
+    413: "The body is too large.",
+    415: "The body is of a kind that is not read here.",
+    422: "Read, but it cannot be carried out; `errors` name the fields.",
+}
+_BODY_PROBLEMS = (400, 403, 413, 415, 422)
+
+
+class FieldError(serializers.Serializer[Any]):
+    path = serializers.CharField(
+        help_text="JSON pointer into the body, or / and the name of a query parameter; empty: all of it"
+    )
+    field = serializers.CharField(help_text="The same as people write it: stages[2].teachers.stem")
+    message = serializers.CharField(help_text="What was found, what was expected, what to do")
+    code = serializers.CharField(help_text="Stays the same when the words change")
+
+
+class Problem(serializers.Serializer[Any]):
+    """RFC 9457 problem document."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="Stays the same when the words change")
+    detail = serializers.CharField()
+    request_id = serializers.CharField(help_text="Names this answer in the server's log")
+    errors = FieldError(many=True, required=False)
+
+
+def operation(
+    name: str,
+    summary: str,
+    *,
+    answer: Any,
+    about: str = "",
+    status: int = 200,
+    body: Any = None,
+    problems: tuple[int, ...] = (),
+    **more: Any,
+) -> Callable[[View], View]:
+    """Describe an operation: its answers, and the problems that can come instead."""
+    tag = name.split("_", 1)[1].replace("_", " ")
+    codes = sorted({401, *problems, *(_BODY_PROBLEMS if body is not None else ())})
+    responses: dict[Any, Any] = answer if isinstance(answer, dict) else {status: answer}
+    responses |= {(code, MEDIA_TYPE): OpenApiResponse(Problem, description=_MEANINGS[code]) for code in codes}
+    described: Callable[[View], View] = extend_schema(
+        operation_id=name,
+        summary=summary,
+        description=about or f"{summary}.",
+        tags=[more.pop("tag", tag)],
+        request=body,
+        responses=responses,
+        **more,
+    )
+    return described
+
+
+class SpecSchema(PydanticExtension):  # type: ignore[no-untyped-call]
+    """Describes specs as they may be written, where a field with a default may be left out."""
+
+    target_class = "workers.spec.Spec"
+    priority = 1
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = self.target.model_json_schema(ref_template="#/components/schemas/{model}")
+        for name, inner in schema.pop("$defs", {}).items():
+            auto_schema.registry.register_on_missing(
+                ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=inner)
+            )
+        return schema

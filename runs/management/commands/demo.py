@@ -1,0 +1,93 @@
+"""Start everything, run a small cascade, show its progress and what it forgot, then keep serving."""
+
+import sys
+import time
+from argparse import ArgumentParser
+
+from django.core.management.base import BaseCommand
+from django.db import InterfaceError, OperationalError, close_old_connections
+from rich.console import Console
+
+from runs import lifecycle, presets_store, recipes
+from runs.drift import report
+from runs.management.demo_progress import duration, read_lines, watch
+from runs.management.serving import (
+    TEND_EVERY_S,
+    CannotServeError,
+    Serving,
+    keep_serving,
+    say_if_heard,
+    serving,
+    sign_in_link,
+)
+from runs.models import Run, Status
+
+LOOK_EVERY_S = 1.0
+OVER = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+
+
+class Command(BaseCommand):
+    help = "Start everything, run a preset, show its progress and its score matrix; then keep serving."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--preset", default="tiny-cascade", help="which preset to run")
+        parser.add_argument("--seed", type=int, default=None, help="the run's seed; default: the preset's own")
+        parser.add_argument("--once", action="store_true", help="stop when the run is over; status 0 only if it succeeded")
+
+    def handle(self, *args: object, preset: str, seed: int | None, once: bool, **options: object) -> None:
+        say = say_if_heard(self.stdout)
+        is_success = False
+        try:
+            with serving(say) as now:
+                run = self._launch(now, preset=preset, seed=seed)
+                address = f"{now.address}runs/{run.public_id}/"
+                say(f"Cascade is at {now.address}")
+                say(f"Sign in (works once, for 10 minutes): {sign_in_link(now.address, now.owner)}")
+                say(f"Run {run} is at {address}")
+                is_success = self._follow(now, run)
+                self._conclude(run)
+                if not once:
+                    say(f"Look at it: {address}\nSign in (works once, for 10 minutes): {sign_in_link(now.address, now.owner)}")
+                    say("Ctrl-C stops everything.")
+                    keep_serving(now.supervisor)
+        except KeyboardInterrupt:
+            say("Stopped.")
+        except CannotServeError as error:
+            sys.exit(f"{error}.")
+        if once and not is_success:
+            sys.exit(1)
+
+    def _launch(self, now: Serving, *, preset: str, seed: int | None) -> Run:
+        try:
+            spec = presets_store.load_preset(preset)
+        except LookupError as error:
+            raise CannotServeError(str(error.args[0] if error.args else error)) from error
+        recipe = recipes.save_recipe(project=now.project, spec=spec, user=now.owner)
+        return lifecycle.start_run(project=now.project, recipe=recipe, user=now.owner, seed=seed)
+
+    def _follow(self, now: Serving, run: Run) -> bool:
+        """Show progress until the run is over; tell whether it succeeded."""
+        view = watch(Console(file=sys.stdout), say_if_heard(self.stdout))
+        status, looked_at = Status.QUEUED, 0.0
+        try:
+            while status not in OVER:
+                now.supervisor.tend()
+                if time.monotonic() - looked_at >= LOOK_EVERY_S:
+                    looked_at = time.monotonic()
+                    status = _look(run, view.show) or status
+                time.sleep(TEND_EVERY_S)
+        finally:
+            view.close()
+        return status == Status.SUCCEEDED
+
+    def _conclude(self, run: Run) -> None:
+        say = say_if_heard(self.stdout)
+        seconds = (time.time() - run.created_at.timestamp())
+        say(f"\n{run} {run.status.label} after {duration(seconds)}.")
+        for stage in run.stages.filter(status=Status.FAILED):
+            say(f"Stage {stage.name} failed: {stage.failure_reason}")
+        for checkpoint in run.checkpoints.filter(status=Status.FAILED):
+            say(f"Scoring of {checkpoint} failed: {checkpoint.failure_reason}")
+        if run.status == Status.SUCCEEDED:
+            say(report.plain_text(run))

@@ -1,0 +1,74 @@
+"""Numbers and times as people say them: "3 m 52 s", "2.1 M", "4 m ago". The exact value belongs on hover."""
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+
+register = template.Library()
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_SCALES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """Say a length of time in its two largest units; a dash where there is none."""
+    if seconds is None:
+        return "–"
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    for size, unit, part, part_unit in ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "m"), (_MINUTE, "m", 1, "s")):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {unit}" + (f" {rest} {part_unit}" if rest else "")
+    return f"{whole} s"
+
+
+@register.filter
+def count(number: float | None) -> str:
+    """Say how many with three digits at most: 412, 1.2 k, 21 k, 2.1 M."""
+    if number is None:
+        return "–"
+    for size, letter in _SCALES:
+        scaled = number / size
+        if scaled >= 0.9995:
+            return f"{scaled:.1f} {letter}" if scaled < 9.95 else f"{scaled:.0f} {letter}"
+    return f"{number:.0f}"
+
+
+@register.filter
+def ago(moment: datetime | None) -> str:
+    """Say how long ago something was, in its largest unit; a dash where it has not been."""
+    if moment is None:
+        return "–"
+    seconds = (timezone.now() - moment).total_seconds()
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit} ago"
+    return "just now"
+
+
+@register.filter
+def exact(moment: datetime | None) -> str:
+    """Write a moment out with its zone, for hover."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}" if moment else ""
+
+
+@register.filter
+def points(share: float | None) -> str:
+    """Write a score or a mean of scores, 0 to 1, in points."""
+    return "–" if share is None else f"{share * 100:.1f}"
+
+
+@register.filter
+def decimals(value: float | None, places: int = 3) -> str:
+    """Write a number with fixed decimals, so that columns line up."""
+    return "–" if value is None else f"{value:.{places}f}"
+
+
+@register.filter
+def signed(value: float, places: int = 2) -> str:
+    """Write a number with its sign, a real minus, and fixed decimals."""
+    return f"{value:+.{places}f}".replace("-", "−")

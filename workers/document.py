@@ -1,0 +1,27 @@
+"""What every document of ours is: frozen, strict, and able to say what each of its fields means."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+
+
+def setting(
+    default: Any = ...,
+    *,
+    about: str,
+    unit: str = "",
+    source: str = "",
+    essential: bool = False,
+    **limits: Any,
+) -> Any:
+    """Declare a field that a person can set, with all that a form or a reader needs to know about it."""
+    extra: dict[str, JsonValue] = {"unit": unit, "source": source, "essential": essential}
+    return Field(default, description=about, json_schema_extra=extra, **limits)
+
+
+class Spec(BaseModel):
+    """A frozen document that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,0 +1,131 @@
+"""The rules of a recipe: what must hold before anything is stored, in words that say what to do.
+
+`workers/spec.py` calls these while it validates; nothing else needs them.
+"""
+
+from typing import TYPE_CHECKING
+
+from workers.catalogue import DOMAINS
+
+if TYPE_CHECKING:
+    from workers.spec import RecipeSpec
+
+BASE = "base"
+BEST = "best"
+
+
+class SpecRuleError(ValueError):
+    """A rule across several fields of a recipe is broken; `path` points at the field to change."""
+
+    def __init__(self, path: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def check_domain(domain: str) -> None:
+    if domain not in DOMAINS:
+        raise ValueError(f"found domain '{domain}', expected one of: {', '.join(DOMAINS)}")
+
+
+def check_weights(domains: dict[str, float], *, may_be_empty: bool = False) -> dict[str, float]:
+    if not domains and not may_be_empty:
+        raise ValueError(f"found no domain, expected at least one of: {', '.join(DOMAINS)}")
+    for domain, weight in domains.items():
+        check_domain(domain)
+        if not 0 < weight <= 1000:
+            raise ValueError(
+                f"found weight {weight} for '{domain}', expected above 0 and at most 1000; drop the domain to leave it out"
+            )
+    return domains
+
+
+def check_recipe(recipe: "RecipeSpec") -> None:
+    """Raise SpecRuleError at the first rule across stages and benchmarks that is broken."""
+    _check_names(recipe)
+    for position in range(len(recipe.stages)):
+        _check_lineage(recipe, position)
+        _check_lengths(recipe, position)
+        _check_teachers(recipe, position)
+    _check_benchmarks(recipe)
+
+
+def _check_names(recipe: "RecipeSpec") -> None:
+    seen: set[str] = set()
+    for position, stage in enumerate(recipe.stages):
+        if stage.name in (BASE, BEST):
+            raise SpecRuleError(
+                ("stages", position, "name"), f"found '{stage.name}', which is reserved; pick another name"
+            )
+        if stage.name in seen:
+            raise SpecRuleError(
+                ("stages", position, "name"), f"found '{stage.name}' twice, expected unique stage names; rename one"
+            )
+        seen.add(stage.name)
+
+
+def _check_lineage(recipe: "RecipeSpec", position: int) -> None:
+    stage, earlier = recipe.stages[position], [s.name for s in recipe.stages[:position]]
+    start = recipe.start_of(position)
+    if start != BASE and start not in earlier:
+        raise SpecRuleError(
+            ("stages", position, "starts_from"),
+            f"stage '{stage.name}' starts from '{start}', which is no earlier stage; pick one of: {', '.join([BASE, *earlier])}",
+        )
+    if start == BASE and recipe.model.kind == "tiny" and stage.kind != "sft":
+        raise SpecRuleError(
+            ("stages", position, "starts_from"),
+            f"stage '{stage.name}' ({stage.kind}) starts from an untrained tiny model, whose samples are noise; put an sft stage first",
+        )
+
+
+def _check_lengths(recipe: "RecipeSpec", position: int) -> None:
+    stage = recipe.stages[position]
+    if stage.kind == "sft":
+        return
+    _check_response_fits(
+        recipe, ("stages", position, "max_response_tokens"), stage.max_response_tokens, list(stage.domains)
+    )
+
+
+def _check_response_fits(recipe: "RecipeSpec", path: tuple[str | int, ...], tokens: int, domains: list[str]) -> None:
+    longest = max(DOMAINS[name].max_prompt_tokens for name in domains)
+    room = recipe.model.max_positions - longest
+    if tokens > room:
+        raise SpecRuleError(
+            path,
+            f"found {tokens} response tokens after prompts of up to {longest}, expected at most {room} in a model of "
+            f"{recipe.model.max_positions} positions; lower max_response_tokens or raise model.max_positions",
+        )
+
+
+def _check_teachers(recipe: "RecipeSpec", position: int) -> None:
+    stage, earlier = recipe.stages[position], [s.name for s in recipe.stages[:position]]
+    if stage.kind != "mopd":
+        return
+    benchmarked = {benchmark.domain for benchmark in recipe.benchmarks}
+    for domain in stage.domains:
+        teacher, path = stage.teacher_of(domain), ("stages", position, "teachers", domain)
+        if teacher == BEST:
+            if domain not in benchmarked:
+                raise SpecRuleError(
+                    path, f"the best teacher of '{domain}' needs a benchmark of that domain; add one or name a teacher"
+                )
+        elif teacher != BASE and teacher not in earlier:
+            raise SpecRuleError(
+                path,
+                f"stage '{stage.name}' takes teacher '{teacher}', which is no earlier stage; pick one of: {', '.join([BEST, BASE, *earlier])}",
+            )
+
+
+def _check_benchmarks(recipe: "RecipeSpec") -> None:
+    seen: set[str] = set()
+    for position, benchmark in enumerate(recipe.benchmarks):
+        if benchmark.domain in seen:
+            raise SpecRuleError(
+                ("benchmarks", position, "domain"),
+                f"found two benchmarks of '{benchmark.domain}', expected one; drop one",
+            )
+        seen.add(benchmark.domain)
+        _check_response_fits(
+            recipe, ("benchmarks", position, "max_response_tokens"), benchmark.max_response_tokens, [benchmark.domain]
+        )
