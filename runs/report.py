@@ -33,6 +33,11 @@ class DriftReport:
         scored = [row.key for row in self.matrix.scored_rows() if row.key in self.teachers]
         return [measure_recovery(self.matrix, row, self.teachers[row], validation=self.validation) for row in scored]
 
+    @property
+    def last_teachers(self) -> dict[str, str]:
+        """The teachers of the last MOPD stage that has them."""
+        return list(self.teachers.values())[-1] if self.teachers else {}
+
     @cached_property
     def summary(self) -> Summary:
         return summarize(self.matrix)

@@ -22,6 +22,6 @@ def setting(
 
 
 class Spec(BaseModel):
-    """A frozen document that refuses keys it does not know."""
+    """A frozen document that refuses keys it does not know, and values of another type: neither true nor '3' is a number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)

@@ -18,7 +18,9 @@ from workers.spec import RecipeSpec, SpecRuleError
 _UNION_TAGS = {"sft", "grpo", "mopd", "tiny", "folder"}
 _MAX_TEXT = 200_000
 _MAX_DEPTH = 20
-_KINDS = "kind: sft, kind: grpo or kind: mopd"
+_MAX_DIGITS = 100
+_STAGE_KINDS = "kind: sft, kind: grpo or kind: mopd"
+_MODEL_KINDS = "kind: tiny or kind: folder"
 Path = tuple[str | int, ...]
 
 
@@ -66,7 +68,7 @@ def check_recipe(document: object) -> RecipeSpec:
     try:
         return RecipeSpec.model_validate(document)
     except ValidationError as error:
-        raise RecipeError([_problem(detail) for detail in error.errors()]) from None
+        raise RecipeError([_problem(detail) for detail in error.errors() if not _is_echo(detail)]) from None
 
 
 def read_document(text: str) -> tuple[Any, dict[Path, int]]:
@@ -84,8 +86,8 @@ def read_document(text: str) -> tuple[Any, dict[Path, int]]:
         return loader.construct_document(node), lines
     except yaml.YAMLError as error:
         raise _not_yaml(error) from None
-    except ValueError as error:  # a number that Python will not read, or characters YAML does not allow
-        raise _whole(f"found text that is not YAML ({error}); correct it there") from None
+    except UnicodeEncodeError:
+        raise _whole("found half a character (a lone surrogate), expected text in UTF-8; remove it") from None
 
 
 def dump_recipe(recipe: RecipeSpec) -> str:
@@ -138,7 +140,10 @@ class _Loader(yaml.CSafeLoader):
         return super().construct_mapping(node, deep=deep)
 
     def construct_decimal(self, node: yaml.ScalarNode) -> int:
-        return int(self.construct_scalar(node))
+        digits = str(self.construct_scalar(node))
+        if len(digits) > _MAX_DIGITS:
+            raise _refusal(node, f"found a number of {len(digits)} digits, expected at most {_MAX_DIGITS}; shorten it")
+        return int(digits)
 
 
 class _Dumper(yaml.CSafeDumper):
@@ -154,11 +159,12 @@ def _refuse_what_recipes_do_not_use(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise _refusal(event, f"found the alias '*{event.anchor}', expected plain values; write the values out")
-        if getattr(event, "anchor", None):
-            raise _refusal(event, f"found the anchor '&{event.anchor}', expected plain values; remove it")
-        if getattr(event, "tag", None):
-            raise _refusal(event, f"found the tag '{event.tag}', expected plain values; remove it")
+            name = getattr(event, "anchor", "")
+            raise _refusal(event, f"found the alias '*{name}', expected plain values; write the values out")
+        if anchor := getattr(event, "anchor", None):
+            raise _refusal(event, f"found the anchor '&{anchor}', expected plain values; remove it")
+        if tag := getattr(event, "tag", None):
+            raise _refusal(event, f"found the tag '{tag}', expected plain values; remove it")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH:
             raise _refusal(event, f"found values nested more than {_MAX_DEPTH} deep; a recipe nests at most 5 deep")
@@ -173,6 +179,8 @@ def _not_yaml(error: yaml.YAMLError) -> RecipeError:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "at an unknown place"
     said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be parsed"
+    if "tab character" in said:
+        said = "a tab, where YAML indents with spaces"
     message = f"found text that is not YAML ({where}: {said}); check the indentation, colons and quotes there"
     return RecipeError([FieldProblem((), message, "not_a_recipe", mark.line + 1 if mark else None)])
 
@@ -216,14 +224,19 @@ def _problem(detail: ErrorDetails) -> FieldProblem:
     return FieldProblem(path, _words(detail), detail["type"])
 
 
+def _is_echo(detail: ErrorDetails) -> bool:
+    """A list is also reported as too short where its items are wrong; the items' own problems say it all."""
+    return detail["type"] == "too_short" and len(detail["input"]) > 0
+
+
 def _path(loc: tuple[str | int, ...]) -> Path:
     """Drop what pydantic adds for a union: stages.2.grpo.steps is stages.2.steps."""
-    kept: list[str | int] = []
-    for part in loc:
-        follows_union = bool(kept) and (isinstance(kept[-1], int) or kept[-1] == "model")
-        if not (follows_union and part in _UNION_TAGS):
-            kept.append(part)
-    return tuple(kept)
+    before = ("", *loc)
+    return tuple(
+        part
+        for part, previous in zip(loc, before[:-1], strict=True)
+        if not (part in _UNION_TAGS and (isinstance(previous, int) or previous == "model"))
+    )
 
 
 _EXPECTED = {
@@ -241,7 +254,6 @@ _EXPECTED = {
     "tuple_type": "a list, each item after a '-'",
     "list_type": "a list, each item after a '-'",
     "model_type": "a mapping of settings",
-    "model_attributes_type": f"a mapping of settings with its kind ({_KINDS})",
 }
 _LIMITS = {
     "greater_than": ("above", "gt"),
@@ -265,18 +277,20 @@ def _words(detail: ErrorDetails) -> str:
         return "found nothing, expected a value; add this field"
     if kind == "extra_forbidden":
         return f"found a field that does not exist (value {found}); remove it or correct its spelling"
+    kinds = _MODEL_KINDS if detail["loc"][0] == "model" else _STAGE_KINDS
     if kind == "union_tag_not_found":
-        return f"found no kind, expected one; add {_KINDS if 'sft' in str(context) else 'kind: tiny or kind: folder'}"
+        return f"found no kind, expected one; add {kinds}"
     if kind == "union_tag_invalid":
         return f"found kind {_shown(context['tag'])}, expected one of: {context['expected_tags']}; change it"
+    if kind == "model_attributes_type":
+        return f"found {found}, expected a mapping of settings with its kind; write one with {kinds}"
     if kind in _LIMITS:
         word, key = _LIMITS[kind]
         return f"found {found}, expected {word} {context[key]}; change the value"
     if kind in _SIZES:
         word, key, unit = _SIZES[kind]
-        size = context.get("actual_length") if unit == "items" else f"{len(detail['input'])} characters"
         remedy = "shorten it" if word == "at most" else "add to it"
-        return f"found {size if size is not None else found}, expected {word} {context[key]} {unit}; {remedy}"
+        return f"found {len(detail['input'])} {unit}, expected {word} {context[key]}; {remedy}"
     if kind == "literal_error":
         return f"found {found}, expected {context['expected']}; pick one of these"
     if kind == "string_pattern_mismatch":

@@ -24,17 +24,18 @@ class SpecRuleError(ValueError):
 
 def check_domain(domain: str) -> None:
     if domain not in DOMAINS:
-        raise ValueError(f"found domain '{domain}', expected one of: {', '.join(DOMAINS)}")
+        raise ValueError(f"found domain '{domain}', expected one of: {', '.join(DOMAINS)}; rename it or drop it")
 
 
 def check_weights(domains: dict[str, float], *, may_be_empty: bool = False) -> dict[str, float]:
     if not domains and not may_be_empty:
-        raise ValueError(f"found no domain, expected at least one of: {', '.join(DOMAINS)}")
+        raise ValueError(f"found no domain, expected at least one of: {', '.join(DOMAINS)}; add one")
     for domain, weight in domains.items():
         check_domain(domain)
         if not 0 < weight <= 1000:
-            raise ValueError(
-                f"found weight {weight} for '{domain}', expected above 0 and at most 1000; drop the domain to leave it out"
+            raise SpecRuleError(
+                (domain,),
+                f"found weight {weight} for '{domain}', expected above 0 and at most 1000; drop the domain to leave it out",
             )
     return domains
 

@@ -123,12 +123,14 @@ class _StageSpec(Spec):
     @model_validator(mode="after")
     def _warmup_fits(self) -> Self:
         if self.warmup_steps > self.steps:
-            raise ValueError(
-                f"found warmup_steps {self.warmup_steps} above steps {self.steps}; lower warmup_steps or train longer"
+            raise SpecRuleError(
+                ("warmup_steps",),
+                f"found warmup_steps {self.warmup_steps} above steps {self.steps}; lower warmup_steps or train longer",
             )
         if self.final_learning_rate > self.learning_rate:
-            raise ValueError(
-                f"found final_learning_rate {self.final_learning_rate} above learning_rate {self.learning_rate}; lower it"
+            raise SpecRuleError(
+                ("final_learning_rate",),
+                f"found final_learning_rate {self.final_learning_rate} above learning_rate {self.learning_rate}; lower it",
             )
         return self
 
@@ -161,12 +163,14 @@ class SFTSpec(_StageSpec):
     def _early_domains_are_trained(self) -> Self:
         unknown = set(self.early_domains) - set(self.domains)
         if unknown:
-            raise ValueError(
-                f"found early_domains {sorted(unknown)} that domains does not list; add them to domains or drop them"
+            raise SpecRuleError(
+                ("early_domains",),
+                f"found early_domains {sorted(unknown)} that domains does not list; add them to domains or drop them",
             )
         if self.early_share > 0 and not self.early_domains:
-            raise ValueError(
-                f"found early_share {self.early_share} without early_domains; give early_domains or set early_share to 0"
+            raise SpecRuleError(
+                ("early_share",),
+                f"found early_share {self.early_share} without early_domains; give early_domains or set early_share to 0",
             )
         return self
 
@@ -256,8 +260,9 @@ class GRPOSpec(_RolloutStageSpec):
     def _learned_rewards_have_a_model(self) -> Self:
         learned = [name for name in self.domains if DOMAINS[name].learned_reward]
         if learned and self.reward_model is None:
-            raise ValueError(
-                f"found domain '{learned[0]}', whose reward is learned, without reward_model; add 'reward_model: {{}}' or drop the domain"
+            raise SpecRuleError(
+                ("reward_model",),
+                f"found domain '{learned[0]}', whose reward is learned, without reward_model; add 'reward_model: {{}}' or drop the domain",
             )
         return self
 
@@ -298,8 +303,9 @@ class MOPDSpec(_RolloutStageSpec):
     def _teachers_teach_trained_domains(self) -> Self:
         unknown = sorted(set(self.teachers) - set(self.domains))
         if unknown:
-            raise ValueError(
-                f"found a teacher for '{unknown[0]}', which domains does not list; add the domain or drop the teacher"
+            raise SpecRuleError(
+                ("teachers", unknown[0]),
+                f"found a teacher for '{unknown[0]}', which domains does not list; add the domain or drop the teacher",
             )
         return self
 
@@ -344,10 +350,10 @@ class RecipeSpec(Spec):
     seed: int = setting(0, about="Everything random follows from it.", essential=True, ge=0, le=2**31 - 1)
     model: ModelSpec = setting(default=TinyModelSpec(), about="The base model.", essential=True)
     stages: tuple[StageSpec, ...] = setting(
-        about="The stages, each after those it starts from or learns from.", min_length=1, max_length=64
+        about="The stages, each after those it starts from or learns from.", min_length=1, max_length=64, strict=False
     )
     benchmarks: tuple[BenchmarkSpec, ...] = setting(
-        default_factory=_all_benchmarks, about="One benchmark per domain.", min_length=1
+        default_factory=_all_benchmarks, about="One benchmark per domain.", min_length=1, strict=False
     )
 
     @model_validator(mode="after")
@@ -388,4 +394,4 @@ class ScoringSpec(Spec):
     run: str
     seed: int
     checkpoint_folder: str
-    benchmarks: tuple[BenchmarkSpec, ...]
+    benchmarks: tuple[BenchmarkSpec, ...] = Field(strict=False)

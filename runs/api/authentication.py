@@ -16,7 +16,7 @@ class BearerAuthentication(TokenAuthentication):  # type: ignore[misc]  # knox h
             raise AuthenticationFailed("Invalid token.") from None
 
 
-class BearerScheme(KnoxTokenScheme):  # type: ignore[misc]
+class BearerScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
     """Tells the API's schema about the class above."""
 
     target_class = "runs.api.authentication.BearerAuthentication"

@@ -32,6 +32,7 @@ class FieldError(serializers.Serializer[Any]):
     field = serializers.CharField(help_text="The same as people write it: stages[2].teachers.stem")
     message = serializers.CharField(help_text="What was found, what was expected, what to do")
     code = serializers.CharField(help_text="Stays the same when the words change")
+    line = serializers.IntegerField(required=False, help_text="Of the YAML that was sent, from 1")
 
 
 class Problem(serializers.Serializer[Any]):
@@ -43,7 +44,7 @@ class Problem(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="Stays the same when the words change")
     detail = serializers.CharField()
     request_id = serializers.CharField(help_text="Names this answer in the server's log")
-    errors = FieldError(many=True, required=False)
+    errors = FieldError(many=True, required=False)  # type: ignore[assignment]  # a field, not the serializer's own errors
 
 
 def operation(
@@ -58,20 +59,23 @@ def operation(
     **more: Any,
 ) -> Callable[[View], View]:
     """Describe an operation: its answers, and the problems that can come instead."""
-    tag = name.split("_", 1)[1].replace("_", " ")
     codes = sorted({401, *problems, *(_BODY_PROBLEMS if body is not None else ())})
     responses: dict[Any, Any] = answer if isinstance(answer, dict) else {status: answer}
     responses |= {(code, MEDIA_TYPE): OpenApiResponse(Problem, description=_MEANINGS[code]) for code in codes}
-    described: Callable[[View], View] = extend_schema(
-        operation_id=name,
-        summary=summary,
-        description=about or f"{summary}.",
-        tags=[more.pop("tag", tag)],
-        request=body,
-        responses=responses,
-        **more,
-    )
-    return described
+
+    def describe(view: View) -> View:
+        described: View = extend_schema(
+            operation_id=name,
+            summary=summary,
+            description=about or f"{summary}.",
+            tags=[view.__module__.rpartition(".")[2]],
+            request=body,
+            responses=responses,
+            **more,
+        )(view)
+        return described
+
+    return describe
 
 
 class SpecSchema(PydanticExtension):  # type: ignore[no-untyped-call]
@@ -84,6 +88,6 @@ class SpecSchema(PydanticExtension):  # type: ignore[no-untyped-call]
         schema: dict[str, Any] = self.target.model_json_schema(ref_template="#/components/schemas/{model}")
         for name, inner in schema.pop("$defs", {}).items():
             auto_schema.registry.register_on_missing(
-                ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=inner)
+                ResolvedComponent(name, ResolvedComponent.SCHEMA, inner, name)  # type: ignore[no-untyped-call]
             )
         return schema

@@ -49,7 +49,9 @@ def _describe(error: Exception) -> _Problem | None:
         case RecipeError():
             return _Problem(422, "invalid_recipe", "this recipe cannot be carried out; see errors", error.problems)
         case ValidationError():
-            return _Problem(422, "invalid", "the request cannot be carried out; see errors", list(_fields(error.detail)))
+            return _Problem(
+                422, "invalid", "the request cannot be carried out; see errors", list(_fields(error.detail))
+            )
         case NotPossibleError():
             return _Problem(409, "not_possible", str(error))
         case RoleTooLowError():
@@ -73,17 +75,20 @@ def _document(problem: _Problem, request_id: str) -> dict[str, Any]:
         "request_id": request_id,
     }
     if problem.errors:
-        document["errors"] = [
-            {"path": _pointer(found.path), "field": found.field if found.path else "body", "message": found.message, "code": found.code}
-            for found in problem.errors
-        ]
+        document["errors"] = [_field_error(found) for found in problem.errors]
     return document
+
+
+def _field_error(found: FieldProblem) -> dict[str, Any]:
+    name = found.field if found.path else "body"
+    error = {"path": _pointer(found.path), "field": name, "message": found.message, "code": found.code}
+    return error if found.line is None else {**error, "line": found.line}
 
 
 def _fields(detail: Any, path: tuple[str | int, ...] = ()) -> Iterator[FieldProblem]:
     """Flatten the nested errors of a serializer."""
     if isinstance(detail, ErrorDetail):
-        yield FieldProblem(path, str(detail), detail.code)
+        yield FieldProblem(path, str(detail), detail.code or "invalid")
     elif isinstance(detail, dict):
         for key, inner in detail.items():
             yield from _fields(inner, path if key == "non_field_errors" else (*path, key))

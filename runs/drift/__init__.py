@@ -4,6 +4,7 @@ Start at `matrix.py` (the data), then `intervals.py` (noise), `changes.py`, `sum
 `flips.py`; `sentences.py` and `text.py` put them into words. Every formula is in docs/metrics.md.
 """
 
+from runs.drift import words
 from runs.drift.changes import SINCE, Change, ChangeMatrix, Since, find_changes, find_changes_of_row
 from runs.drift.flips import Flips, find_flips
 from runs.drift.intervals import ALPHA, Comparison, Interval, compare, holm
@@ -45,4 +46,5 @@ __all__ = [
     "score_cell",
     "summarize",
     "verdict",
+    "words",
 ]

@@ -108,10 +108,10 @@ def _domain_recovery(
     if picked.difference is None:
         return replace(plain, reason=picked.reason)
     if picked.difference <= min_gap:
-        return replace(plain, reason=f"its teacher is not more than {100 * min_gap:.0f} points above the start")
+        return replace(plain, reason=f"no more than {100 * min_gap:.0f} points below its teacher")
     ratio = _Ratio.of(plain)
     if not ratio.is_beyond_noise:
-        return replace(plain, is_lost=True, reason="its teacher is above the start by no more than noise")
+        return replace(plain, is_lost=True, reason="its gap to the teacher is within noise")
     return replace(plain, is_lost=True, fraction=ratio.fraction, interval=ratio.fieller())
 
 

@@ -1,16 +1,22 @@
 """How numbers of drift are written, everywhere: points with one decimal, a true minus, intervals in brackets."""
 
 from runs.drift.intervals import Interval
+from runs.drift.matrix import ScoreCell
 
 
-def score(value: float) -> str:
+def score(value: float, *, decimals: int = 1) -> str:
     """Write a score in points: 0.713 is 71.3."""
-    return _number(100 * value, 1, plus=False)
+    return _number(100 * value, decimals, plus=False)
 
 
-def change(value: float) -> str:
+def change(value: float, *, decimals: int = 1) -> str:
     """Write a change in points, with its sign: -0.063 is −6.3."""
-    return _number(100 * value, 1, plus=True)
+    return _number(100 * value, decimals, plus=True)
+
+
+def cell(found: ScoreCell) -> str:
+    """Write a score with its interval and number of problems: 71.3 [65.5, 76.4] n 256."""
+    return joined(score(found.mean), score_interval(found.interval), f"n {found.n}" if found.n else "")
 
 
 def percent(value: float) -> str:

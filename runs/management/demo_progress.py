@@ -122,7 +122,14 @@ def sentence(line: StageLine) -> str:
 def table_of(lines: list[StageLine]) -> Table:
     """Draw all stages, a row each."""
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    for name, justify in (("stage", "left"), ("", "left"), ("", "left"), ("step", "right"), ("reward", "right"), ("ETA", "right")):
+    for name, justify in (
+        ("stage", "left"),
+        ("", "left"),
+        ("", "left"),
+        ("step", "right"),
+        ("reward", "right"),
+        ("ETA", "right"),
+    ):
         table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for line in lines:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import psutil
 import redis
@@ -34,6 +35,13 @@ TEND_EVERY_S = 0.25
 Say = Callable[[str], None]
 
 
+class Stream(Protocol):
+    """What Django's commands write to."""
+
+    def write(self, text: str, /) -> object: ...
+    def flush(self) -> object: ...
+
+
 class CannotServeError(RuntimeError):
     """Something outside stands in the way; the message says what was found, what was expected and what to do."""
 
@@ -51,10 +59,9 @@ class Serving:
 @contextmanager
 def serving(say: Say) -> Iterator[Serving]:
     """Start everything, and stop everything however the block ends. Raises CannotServeError."""
-    say = _quietly(say)
     with _plain_errors(), _stop_signals_interrupt():
         port = _chosen_port()
-        address = f"http://{HOST}:{port}/"
+        address = local_address()
         note = f"found Cascade already running from this folder (process {os.getpid()}) at {address}; open it, or stop it first"
         logs = settings.VAR_DIR / "log"
         with embedded.exclusively(settings.VAR_DIR, note), Supervisor(logs=logs, say=say) as supervisor:
@@ -78,6 +85,11 @@ def keep_serving(supervisor: Supervisor) -> None:
     while True:
         supervisor.tend()
         time.sleep(TEND_EVERY_S)
+
+
+def local_address() -> str:
+    """Where the product is, or would be, on this machine."""
+    return f"http://{HOST}:{_chosen_port()}/"
 
 
 def sign_in_link(address: str, user: User) -> str:
@@ -267,11 +279,12 @@ def _stop_signals_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _quietly(say: Say) -> Say:
-    """Keep going where the terminal is gone: stopping matters more than telling."""
+def say_if_heard(stream: Stream) -> Say:
+    """Write lines at once, and keep going where the terminal is gone: stopping matters more than telling."""
 
-    def say_or_not(text: str) -> None:
+    def say(text: str) -> None:
         with suppress(OSError):
-            say(text)
+            stream.write(text + "\n")
+            stream.flush()
 
-    return say_or_not
+    return say

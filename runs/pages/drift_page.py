@@ -20,7 +20,7 @@ from runs.drift.matrix import ScoreCell
 from runs.drift.recovery import DomainRecovery, Recovery
 from runs.drift.summary import Measure, Summary
 from runs.models import ItemResult, Project, Run, Score, Status
-from runs.pages.matrix_view import SHOWS, change_words, matrix_rows
+from runs.pages.matrix_view import SHOWS, Show, change_words, matrix_rows
 from runs.report import DriftReport, drift_report
 from workers.spec import BASE
 
@@ -45,7 +45,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show verdict, matrix, curves, summary and, for a chosen cell, its flips."""
     project, run = _run_for(request, slug, number)
     report = drift_report(run)
-    show = next((known for known in SHOWS if known == request.GET.get("show")), "score")
+    show = _shown(request)
     context = {
         "project": project,
         "run": run,
@@ -76,9 +76,9 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 def figure(request: HttpRequest, slug: str, number: int, name: str) -> HttpResponse:
     """Answer one of the page's pictures as Plotly JSON, made by Python from the same report."""
     _, run = _run_for(request, slug, number)
-    theme = "dark" if request.GET.get("theme") == "dark" else "light"
+    theme: plots.Theme = "dark" if request.GET.get("theme") == "dark" else "light"
     columns = max(1, min(4, int(text) if (text := request.GET.get("columns", "4")).isdigit() else 4))
-    json = _draw(drift_report(run), name, theme=theme, columns=columns, show=request.GET.get("show", "score"))
+    json = _draw(drift_report(run), name, theme=theme, columns=columns, show=_shown(request))
     etag = f'"{hashlib.sha256(json.encode()).hexdigest()[:32]}"'
     unchanged = get_conditional_response(request, etag=etag)
     return unchanged or HttpResponse(
@@ -86,18 +86,23 @@ def figure(request: HttpRequest, slug: str, number: int, name: str) -> HttpRespo
     )
 
 
-def _draw(report: DriftReport, name: str, *, theme: Any, columns: int, show: str) -> str:
+def _draw(report: DriftReport, name: str, *, theme: plots.Theme, columns: int, show: Show) -> str:
     if name == "curves":
         return plots.to_json(
-            plots.forgetting_curves(report.matrix, teachers=report.teachers, columns=columns, theme=theme)
+            plots.forgetting_curves(report.matrix, teachers=report.last_teachers, columns=columns, theme=theme)
         )
     if name == "matrix":
-        return plots.to_json(plots.matrix_heatmap(report.matrix, show if show in SHOWS else "score", theme=theme))
+        return plots.to_json(plots.matrix_heatmap(report.matrix, show, theme=theme))
     recovered = {found.row: found for found in report.recoveries}
     row = name.removeprefix("recovery-")
     if row not in recovered:
         raise Http404
     return plots.to_json(plots.recovery_bars(recovered[row], theme=theme))
+
+
+def _shown(request: HttpRequest) -> Show:
+    asked = request.GET.get("show")
+    return next((known for known in SHOWS if known == asked), "score")
 
 
 def _run_for(request: HttpRequest, slug: str, number: int) -> tuple[Project, Run]:

@@ -1,5 +1,7 @@
 """A run's state in words with numbers: the first line of its page, its progress in a list, what to do after a failure."""
 
+from django.utils import timezone
+
 from runs.ingest import stage_folder
 from runs.models import Checkpoint, Run, Stage, Status
 from runs.templatetags.humane import ago, duration, points
@@ -77,6 +79,18 @@ def resume_step(folder: StageDir) -> int:
     return max((step_of(path) for path in found if path.name.removeprefix("step_").isdigit()), default=0)
 
 
+def run_seconds(run: Run) -> float | None:
+    """Wall time from the first claim to the last end, or to now while something is open."""
+    work = [*run.stages.all(), *run.checkpoints.all()]
+    starts = [item.started_at for item in work if item.started_at]
+    if not starts:
+        return None
+    is_open = any(item.status in (Status.QUEUED, Status.RUNNING) for item in work)
+    ends = [item.finished_at for item in work if item.finished_at]
+    end = timezone.now() if is_open or not ends else max(ends)
+    return (end - min(starts)).total_seconds()
+
+
 def _when_trained(run: Run, stages: list[Stage], means: dict[int | None, float]) -> str:
     trained = f"All {len(stages)} stages are trained" if len(stages) > 1 else "The stage is trained"
     checkpoints = list(run.checkpoints.all())
@@ -132,17 +146,3 @@ def _sentence(text: str) -> str:
 
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def run_seconds(run: Run) -> float | None:
-    """Wall time from the first claim to the last end, or to now while something is open."""
-    from django.utils import timezone
-
-    work = [*run.stages.all(), *run.checkpoints.all()]
-    starts = [item.started_at for item in work if item.started_at]
-    if not starts:
-        return None
-    is_open = any(item.status in (Status.QUEUED, Status.RUNNING) for item in work)
-    ends = [item.finished_at for item in work if item.finished_at]
-    end = timezone.now() if is_open or not ends else max(ends)
-    return (end - min(starts)).total_seconds()

@@ -1,0 +1,35 @@
+"""One function per picture: numbers in, a Plotly figure out, no queries.
+
+A figure carries its theme's colours; the page asks for the theme it shows. `to_json` is what a page embeds or an API
+returns, `CONFIG` what Plotly.js is called with.
+"""
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from runs.plots.forgetting import forgetting_curves
+from runs.plots.heatmap import Mode, matrix_heatmap
+from runs.plots.recovery import recovery_bars
+from runs.plots.theme import Theme
+from runs.plots.training import training_curve
+
+CONFIG: dict[str, Any] = {"displayModeBar": False, "displaylogo": False, "responsive": True}
+
+__all__ = [
+    "CONFIG",
+    "Mode",
+    "Theme",
+    "forgetting_curves",
+    "matrix_heatmap",
+    "recovery_bars",
+    "to_json",
+    "training_curve",
+]
+
+
+def to_json(figure: go.Figure) -> str:
+    """Write a figure as JSON: the same figure always gives the same text."""
+    text = figure.to_json()
+    assert isinstance(text, str)
+    return text

@@ -98,7 +98,7 @@ def test_a_gap_within_noise_is_lost_but_never_divided_by_alone() -> None:
     cells["before", "d0"] = score_cell("before", "d0", [1.0] * 10 + [0.0] * 24 + [1.0] * 6)
     found = measure_recovery(replace(matrix, cells=cells), "mopd", {"d0": "teacher"})
     assert (found.domains[0].is_lost, found.domains[0].fraction) == (True, None)
-    assert found.domains[0].reason == "its teacher is above the start by no more than noise"
+    assert found.domains[0].reason == "its gap to the teacher is within noise"
     assert (found.fraction, found.reason) == (None, "the teachers are above the start by no more than noise")
 
 

@@ -67,7 +67,7 @@ def test_nothing_to_win_back(build) -> None:
 @pytest.mark.parametrize(
     ("share", "words"),
     [
-        (0.5, "won back 0 % [−0, 0] of what was lost, which is within noise"),
+        (0.5, "won back 0 % [0, 0] of what was lost, which is within noise"),
         (0.3, "won back nothing and lost more (−67 % ["),
         (0.8, "won back 100 % [100, 100] of what was lost"),
     ],
@@ -75,7 +75,7 @@ def test_nothing_to_win_back(build) -> None:
 def test_recovery_in_words(build, share: float, words: str) -> None:
     matrix = build([*CHAIN[:3], ("mopd", "mopd", ("if",), {"if": share, "code": 0.7, "stem": 0.48})])
     text = verdict(matrix, recovery=measure_recovery(matrix, "mopd", TEACHERS))
-    assert words.replace("−0", "0") in text
+    assert words in text
 
 
 def test_a_mopd_stage_in_the_middle_goes_by_its_name(build) -> None:

@@ -23,7 +23,9 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ask_postgres(var: Path, question: str) -> Any:
     settings = dj_database_url.parse(postgres_url(var))
-    connection = psycopg2.connect(dbname=settings["NAME"], user=settings["USER"], port=settings["PORT"], **settings["OPTIONS"])
+    connection = psycopg2.connect(
+        dbname=settings["NAME"], user=settings["USER"], port=settings["PORT"], **settings["OPTIONS"]
+    )
     try:
         connection.autocommit = True
         cursor = connection.cursor()
@@ -113,8 +115,8 @@ def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_second_supervisor_reads_the_first_ones_note(tmp_path: Path) -> None:
-    with exclusively(tmp_path, "found Cascade already running at http://here/"):
-        with pytest.raises(BusyError, match="already running at http://here/"), exclusively(tmp_path):
-            pass
+    note = "found Cascade already running at http://here/"
+    with exclusively(tmp_path, note), pytest.raises(BusyError, match=note), exclusively(tmp_path):
+        pytest.fail("two supervisors held one folder")
     with exclusively(tmp_path):
-        pass
+        assert (tmp_path / "lock").read_text() == ""

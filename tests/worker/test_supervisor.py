@@ -13,7 +13,9 @@ import pytest
 from runs.management.supervisor import Program, ProgramError, Supervisor
 
 SLEEP = "import time; time.sleep(600)"
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(600)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(600)"
+)
 
 
 def python(name: str, code: str, **settings: object) -> Program:
@@ -72,7 +74,7 @@ def test_a_program_that_keeps_dying_is_started_ever_more_slowly(tmp_path: Path) 
 def test_a_program_that_does_not_come_up_is_reported_with_its_last_words(tmp_path: Path) -> None:
     with Supervisor(logs=tmp_path) as supervisor:
         supervisor.start(python("web", "raise SystemExit('no such table')", is_ready=lambda: False))
-        with pytest.raises(ProgramError, match="web ended with status 1 as it started; .*: no such table"):
+        with pytest.raises(ProgramError, match=r"web ended with status 1 as it started; .*: no such table"):
             supervisor.wait_until_ready("web")
 
 
@@ -91,7 +93,13 @@ def test_a_second_signal_hurries(tmp_path: Path) -> None:
     supervisor = Supervisor(logs=tmp_path)
     supervisor.start(python("worker", STUBBORN, stop_within_s=60))
     wait_for(lambda: "on" in said_in(tmp_path / "worker.log"))
-    supervisor.start(python("bell", f"import os, signal, time; time.sleep(0.5); os.kill({os.getpid()}, signal.SIGINT); {SLEEP}", is_store=True))
+    supervisor.start(
+        python(
+            "bell",
+            f"import os, signal, time; time.sleep(0.5); os.kill({os.getpid()}, signal.SIGINT); {SLEEP}",
+            is_store=True,
+        )
+    )
     started = time.monotonic()
     supervisor.stop()
     assert time.monotonic() - started < 20

@@ -83,7 +83,7 @@ def _hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
         if isinstance(module, nn.Embedding)
         for parameter in module.parameters()
     }
-    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    head = getattr(model, "lm_head", None)
     if isinstance(head, nn.Module):
         outer |= {id(parameter) for parameter in head.parameters()}
     return [p for p in model.parameters() if p.requires_grad and p.ndim == 2 and id(p) not in outer]

@@ -120,7 +120,8 @@ def _train(
     )
     for step in range(spec.steps):
         before_step(step)
-        chosen, rejected = [], []
+        chosen: list[list[int]] = []
+        rejected: list[list[int]] = []
         for _ in range(spec.pairs_per_step):
             problem = draw(rng.choice(domains), "train", rng)
             maker = cast(PairMaker, DOMAINS[problem.domain])

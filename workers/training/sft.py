@@ -3,6 +3,8 @@
 Cross-entropy is the policy gradient of an answer that someone else wrote and that deserves full credit.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -17,7 +19,7 @@ from workers.training.rollouts import Grade, Rollout
 class SFT:
     """Supervised fine-tuning: how it fills the loop's verbs."""
 
-    average = "token"
+    average: Literal["token", "sequence"] = "token"
     temperature = 1.0
 
     def __init__(self, spec: ResolvedStageSpec, stage: SFTSpec, policy: Policy) -> None:

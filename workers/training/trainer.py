@@ -53,7 +53,7 @@ class Method(Protocol):
     def metrics(self, rollouts: list[Rollout], credited: list[Rollout], update: Update) -> dict[str, float]: ...
 
 
-class Stopped(Exception):
+class StopRequestedError(Exception):
     """A stop was asked for while preparing, before there was anything to keep."""
 
 
@@ -69,7 +69,7 @@ def train(folder: StageDir, stop: StopRequest) -> Outcome:
     drop_records_after(folder.steps, done)
     try:
         method = _method(folder, spec, policy, report, stop)
-    except Stopped:
+    except StopRequestedError:
         return Outcome(status="stopped", step=done)
     print(f"{spec.stage.kind} '{spec.stage.name}': step {done} of {spec.stage.steps}", flush=True)
     done = _loop(folder, spec, method, policy, optimizers, report, stop, done)
@@ -205,7 +205,7 @@ def _reward_model(
     def before_step(step: int) -> None:
         report.tell("reward model")
         if stop.is_set():
-            raise Stopped
+            raise StopRequestedError
 
     return prepare_reward_model(
         stage.reward_model,

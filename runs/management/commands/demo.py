@@ -3,17 +3,18 @@
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable
 
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, close_old_connections
 from rich.console import Console
 
-from runs import lifecycle, presets_store, recipes
-from runs.drift import report
-from runs.management.demo_progress import duration, read_lines, watch
+from runs import lifecycle, presets_store, recipes, report
+from runs.management.demo_progress import StageLine, duration, read_lines, watch
 from runs.management.serving import (
     TEND_EVERY_S,
     CannotServeError,
+    Say,
     Serving,
     keep_serving,
     say_if_heard,
@@ -33,7 +34,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--preset", default="tiny-cascade", help="which preset to run")
         parser.add_argument("--seed", type=int, default=None, help="the run's seed; default: the preset's own")
-        parser.add_argument("--once", action="store_true", help="stop when the run is over; status 0 only if it succeeded")
+        parser.add_argument(
+            "--once", action="store_true", help="stop when the run is over; status 0 only if it succeeded"
+        )
 
     def handle(self, *args: object, preset: str, seed: int | None, once: bool, **options: object) -> None:
         say = say_if_heard(self.stdout)
@@ -46,9 +49,11 @@ class Command(BaseCommand):
                 say(f"Sign in (works once, for 10 minutes): {sign_in_link(now.address, now.owner)}")
                 say(f"Run {run} is at {address}")
                 is_success = self._follow(now, run)
-                self._conclude(run)
+                _conclude(say, run)
                 if not once:
-                    say(f"Look at it: {address}\nSign in (works once, for 10 minutes): {sign_in_link(now.address, now.owner)}")
+                    say(
+                        f"Look at it: {address}\nSign in (works once, for 10 minutes): {sign_in_link(now.address, now.owner)}"
+                    )
                     say("Ctrl-C stops everything.")
                     keep_serving(now.supervisor)
         except KeyboardInterrupt:
@@ -81,13 +86,23 @@ class Command(BaseCommand):
             view.close()
         return status == Status.SUCCEEDED
 
-    def _conclude(self, run: Run) -> None:
-        say = say_if_heard(self.stdout)
-        seconds = (time.time() - run.created_at.timestamp())
-        say(f"\n{run} {run.status.label} after {duration(seconds)}.")
-        for stage in run.stages.filter(status=Status.FAILED):
-            say(f"Stage {stage.name} failed: {stage.failure_reason}")
-        for checkpoint in run.checkpoints.filter(status=Status.FAILED):
-            say(f"Scoring of {checkpoint} failed: {checkpoint.failure_reason}")
-        if run.status == Status.SUCCEEDED:
-            say(report.plain_text(run))
+
+def _look(run: Run, show: Callable[[list[StageLine]], None]) -> Status | None:
+    """Read and show where the run stands; None while the database is being started again."""
+    try:
+        show(read_lines(run))
+        return run.status
+    except (OperationalError, InterfaceError):
+        close_old_connections()
+        return None
+
+
+def _conclude(say: Say, run: Run) -> None:
+    """Tell how the run ended: its scores and what came back, or what failed."""
+    say(f"\n{run} {run.status.label} after {duration(time.time() - run.created_at.timestamp())}.")
+    for stage in run.stages.filter(status=Status.FAILED):
+        say(f"Stage {stage.name} failed: {stage.failure_reason}")
+    for checkpoint in run.checkpoints.filter(status=Status.FAILED):
+        say(f"Scoring of {checkpoint} failed: {checkpoint.failure_reason}")
+    if run.status == Status.SUCCEEDED:
+        say("\n" + report.plain_text(run))

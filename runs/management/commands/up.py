@@ -4,7 +4,7 @@ import sys
 
 from django.core.management.base import BaseCommand
 
-from runs.management.serving import CannotServeError, keep_serving, serving, sign_in_link
+from runs.management.serving import CannotServeError, keep_serving, say_if_heard, serving, sign_in_link
 
 
 class Command(BaseCommand):
@@ -12,14 +12,14 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: object, **options: object) -> None:
+        say = say_if_heard(self.stdout)
         try:
-            with serving(self.stdout.write) as now:
-                self.stdout.write(f"Cascade is at {now.address}")
-                self.stdout.write(f"Sign in (works once, for 10 minutes): {sign_in_link(now.address, now.owner)}")
-                self.stdout.write("Ctrl-C stops everything.")
-                self.stdout.flush()
+            with serving(say) as now:
+                say(f"Cascade is at {now.address}")
+                say(f"Sign in (works once, for 10 minutes): {sign_in_link(now.address, now.owner)}")
+                say("Ctrl-C stops everything.")
                 keep_serving(now.supervisor)
         except KeyboardInterrupt:
-            self.stdout.write("Stopped.")
+            say("Stopped.")
         except CannotServeError as error:
             sys.exit(f"{error}.")

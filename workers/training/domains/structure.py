@@ -2,7 +2,7 @@
 
     prompt        json h2 g5           csv f4 a5        list e6 a5
     target        {"g":5,"h":2}        a,f|5,4          (a=5 e=6)
-    alternative   h2 g5 (as it was asked)
+    alternative   g:5 h:2              a:5 f:4          a:5 e:6
 
 Two pairs with different keys. The grader parses the answer in the format asked for and wants every pair, no
 other, and the keys in alphabetical order; `parts` says which: {"parsed": 1.0, "values": 1.0, "order": 0.0}.
@@ -34,9 +34,10 @@ def make_problem(rng: random.Random, *, for_demonstration: bool = False) -> Prob
 
 
 def demonstrate(problem: Problem, rng: random.Random, *, style_noise: float) -> str:
-    """Write the pairs in the format; the alternative style repeats them as they were asked."""
-    target = _write(read_text(problem, "format"), sorted(_pairs(problem)))
-    return restyle(target, read_text(problem, "pairs"), rng, style_noise=style_noise)
+    """Write the pairs in the format; the alternative style is a format that nobody asked for."""
+    pairs = sorted(_pairs(problem))
+    alternative = " ".join(f"{key}:{value}" for key, value in pairs)
+    return restyle(_write(read_text(problem, "format"), pairs), alternative, rng, style_noise=style_noise)
 
 
 def grade(problems: Sequence[Problem], responses: Sequence[str]) -> list[Grade]:

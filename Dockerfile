@@ -1,0 +1,30 @@
+# One image for web, beat and workers. PyPI's torch for Linux brings CUDA along, so the GPU worker needs no other.
+FROM python:3.11-slim AS packages
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/venv
+COPY requirements.txt .
+RUN --mount=type=cache,target=/root/.cache/pip /opt/venv/bin/pip install -r requirements.txt
+
+FROM python:3.11-slim
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    MALLOC_ARENA_MAX=2 \
+    DJANGO_SETTINGS_MODULE=cascade_web.settings \
+    CASCADE_VAR=/var/lib/cascade \
+    ARTIFACTS_DIR=/artifacts \
+    MODELS_DIR=/models
+RUN useradd --system --uid 10001 --create-home cascade \
+    && install -d -o cascade -g cascade /var/lib/cascade /artifacts /models
+COPY --from=packages /opt/venv /opt/venv
+WORKDIR /app
+COPY manage.py .
+COPY cascade_web cascade_web
+COPY runs runs
+COPY workers workers
+COPY templates templates
+COPY static static
+USER cascade
+RUN SECRET_KEY=only-to-collect-static-files python manage.py collectstatic --noinput
+EXPOSE 8000
+CMD ["uvicorn", "cascade_web.asgi:application", "--host=0.0.0.0", "--port=8000", "--no-access-log", "--lifespan=off", "--timeout-graceful-shutdown=5"]

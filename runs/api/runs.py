@@ -1,0 +1,158 @@
+"""Runs: start, follow, pause, resume, cancel, retry."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from runs import lifecycle
+from runs.access import project_for, role_in
+from runs.api.bodies import Input, NoInput
+from runs.api.find import find_run, person, with_work
+from runs.api.lists import Paging, page_of, paged
+from runs.api.openapi import operation
+from runs.api.stages import StageSummary
+from runs.models import Project, Recipe, Role, Run, Status
+
+
+class RunRecipe(serializers.Serializer[Any]):
+    id = serializers.CharField(source="public_id")
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+
+
+class RunSummary(serializers.Serializer[Any]):
+    id = serializers.CharField(source="public_id")
+    project = serializers.CharField(source="project.slug")
+    number = serializers.IntegerField(help_text="Counts the project's runs, from 1")
+    name = serializers.CharField()
+    recipe = RunRecipe()
+    status = serializers.ChoiceField(choices=Status.choices, help_text="Derived from its stages and their scoring")
+    created_at = serializers.DateTimeField()
+    created_by = serializers.CharField(source="created_by.username")
+    stages = StageSummary(many=True)
+
+
+class RunOut(RunSummary):
+    seed = serializers.IntegerField(source="document.seed")
+    actions = serializers.SerializerMethodField(help_text="What you may do with it now")
+
+    def get_actions(self, run: Run) -> list[str]:
+        role = role_in(person(self.context["request"]), run.project)
+        return lifecycle.possible_actions(run) if role and role.may(Role.RUNNER) else []
+
+
+class StartRun(Input):
+    recipe = serializers.CharField(max_length=24, help_text="Id of a recipe of this project")
+    name = serializers.CharField(max_length=60, default="", allow_blank=True, help_text="Left out: the recipe's")
+    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=None, help_text="Left out: the recipe's")
+
+
+class Runs(APIView):
+    @operation(
+        "list_runs",
+        "List a project's runs, newest first",
+        answer=page_of(RunSummary),
+        parameters=[Paging],
+        problems=(404, 422),
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        runs = Run.objects.filter(project=project_for(person(request), slug))
+        return paged(request, with_work(runs), RunSummary, key="public_id", order="-number")
+
+    @operation("start_run", "Start a run of a recipe", status=201, answer=RunOut, body=StartRun, problems=(404,))
+    def post(self, request: Request, slug: str) -> Response:
+        project = project_for(person(request), slug, needs=Role.RUNNER)
+        asked = StartRun(data=request.data)
+        asked.is_valid(raise_exception=True)
+        run = lifecycle.start_run(
+            project=project,
+            recipe=_recipe(project, asked.validated_data["recipe"]),
+            user=person(request),
+            name=asked.validated_data["name"],
+            seed=asked.validated_data["seed"],
+        )
+        headers = {"Location": reverse("api-run", args=[run.public_id])}
+        return Response(_run_out(request, run.public_id), status=201, headers=headers)
+
+
+class RunDetail(APIView):
+    @operation("get_run", "Read a run", answer=RunOut, problems=(404,))
+    def get(self, request: Request, public_id: str) -> Response:
+        return Response(_run_out(request, public_id))
+
+
+class PauseRun(APIView):
+    @operation(
+        "pause_run",
+        "Pause a run",
+        about="Hold a run: what is at work writes a checkpoint and stops.",
+        answer=RunOut,
+        body=NoInput,
+        problems=(404, 409),
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        return _act(request, public_id, lifecycle.pause)
+
+
+class ResumeRun(APIView):
+    @operation(
+        "resume_run",
+        "Resume a paused run",
+        about="Let a paused run go on from its last checkpoint.",
+        answer=RunOut,
+        body=NoInput,
+        problems=(404, 409),
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        return _act(request, public_id, lifecycle.resume)
+
+
+class CancelRun(APIView):
+    @operation(
+        "cancel_run",
+        "Cancel a run",
+        about="End a run for good; checkpoints and scores that exist stay.",
+        answer=RunOut,
+        body=NoInput,
+        problems=(404, 409),
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        return _act(request, public_id, lifecycle.cancel)
+
+
+class RetryRun(APIView):
+    @operation(
+        "retry_run",
+        "Retry a run",
+        about="Queue again what failed or was cancelled; a stage goes on from its last whole checkpoint.",
+        answer=RunOut,
+        body=NoInput,
+        problems=(404, 409),
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        return _act(request, public_id, lifecycle.retry)
+
+
+def _act(request: Request, public_id: str, act: Callable[[Run], None]) -> Response:
+    run = find_run(request, public_id, needs=Role.RUNNER)
+    NoInput(data=request.data).is_valid(raise_exception=True)
+    act(run)
+    return Response(_run_out(request, public_id))
+
+
+def _recipe(project: Project, public_id: str) -> Recipe:
+    recipe = Recipe.objects.filter(project=project, public_id=public_id).first()
+    if recipe is None:
+        words = f"found '{public_id}', expected the id of a recipe of {project.name}; list its recipes to see them"
+        raise ValidationError({"recipe": ErrorDetail(words, "does_not_exist")})
+    return recipe
+
+
+def _run_out(request: Request, public_id: str) -> dict[str, Any]:
+    return dict(RunOut(find_run(request, public_id), context={"request": request}).data)

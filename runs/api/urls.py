@@ -1,0 +1,73 @@
+"""Addresses of the API. Ids in them are public ones; whatever matches nothing is a 404 problem."""
+
+from django.contrib.auth.decorators import login_required
+from django.urls import path, re_path, register_converter
+from django.urls.converters import StringConverter
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from rest_framework.permissions import IsAuthenticated
+
+from runs.api.checkpoints import CheckpointDetail, CheckpointScores, RunCheckpoints, ScoreItems
+from runs.api.drift import RunDrift
+from runs.api.metrics import MetricSeries, StageMetrics
+from runs.api.projects import Projects
+from runs.api.recipes import RecipeDetail, Recipes
+from runs.api.reference import PresetDetail, Presets, RecipeSchema
+from runs.api.runs import CancelRun, PauseRun, ResumeRun, RetryRun, RunDetail, Runs
+from runs.api.stages import RetryStage, RunStages, StageDetail, StageLog
+from runs.api.tokens import TokenDetail, Tokens
+from runs.api.unknown import NAME as UNKNOWN
+from runs.api.unknown import UnknownAddress
+
+
+class PublicId(StringConverter):
+    regex = "[a-z]+_[0-9a-z]{16}"
+
+
+class Digest(StringConverter):
+    regex = "[0-9a-f]{64}"
+
+
+class MetricName(StringConverter):
+    regex = r"[\w./@:+-]{1,80}"
+
+
+register_converter(PublicId, "id")
+register_converter(Digest, "digest")
+register_converter(MetricName, "metric")
+
+urlpatterns = [
+    path("projects/", Projects.as_view(), name="api-projects"),
+    path("projects/<slug:slug>/recipes/", Recipes.as_view(), name="api-recipes"),
+    path("projects/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
+    path("recipes/<id:public_id>/", RecipeDetail.as_view(), name="api-recipe"),
+    path("runs/<id:public_id>/", RunDetail.as_view(), name="api-run"),
+    path("runs/<id:public_id>/pause/", PauseRun.as_view(), name="api-run-pause"),
+    path("runs/<id:public_id>/resume/", ResumeRun.as_view(), name="api-run-resume"),
+    path("runs/<id:public_id>/cancel/", CancelRun.as_view(), name="api-run-cancel"),
+    path("runs/<id:public_id>/retry/", RetryRun.as_view(), name="api-run-retry"),
+    path("runs/<id:public_id>/stages/", RunStages.as_view(), name="api-stages"),
+    path("runs/<id:public_id>/checkpoints/", RunCheckpoints.as_view(), name="api-checkpoints"),
+    path("runs/<id:public_id>/drift/", RunDrift.as_view(), name="api-drift"),
+    path("stages/<id:public_id>/", StageDetail.as_view(), name="api-stage"),
+    path("stages/<id:public_id>/retry/", RetryStage.as_view(), name="api-stage-retry"),
+    path("stages/<id:public_id>/log/", StageLog.as_view(), name="api-stage-log"),
+    path("stages/<id:public_id>/metrics/", StageMetrics.as_view(), name="api-metrics"),
+    path("stages/<id:public_id>/metrics/<metric:name>/", MetricSeries.as_view(), name="api-metric"),
+    path("checkpoints/<id:public_id>/", CheckpointDetail.as_view(), name="api-checkpoint"),
+    path("checkpoints/<id:public_id>/scores/", CheckpointScores.as_view(), name="api-scores"),
+    path("checkpoints/<id:public_id>/scores/<digest:digest>/items/", ScoreItems.as_view(), name="api-score-items"),
+    path("schemas/recipe/", RecipeSchema.as_view(), name="api-recipe-schema"),
+    path("presets/", Presets.as_view(), name="api-presets"),
+    path("presets/<slug:name>/", PresetDetail.as_view(), name="api-preset"),
+    path("tokens/", Tokens.as_view(), name="api-tokens"),
+    path("tokens/<slug:key>/", TokenDetail.as_view(), name="api-token"),
+    path("schema/", SpectacularJSONAPIView.as_view(permission_classes=[IsAuthenticated]), name="api-schema"),
+    path(
+        "docs/",
+        login_required(
+            SpectacularSwaggerSplitView.as_view(url_name="api-schema", permission_classes=[IsAuthenticated])
+        ),
+        name="api-docs",
+    ),
+    re_path(r"^(?P<rest>.*)$", UnknownAddress.as_view(), name=UNKNOWN),
+]

@@ -1,0 +1,114 @@
+"""Training curves as Plotly JSON, made by Python from a stage's metrics."""
+
+import hashlib
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_safe
+
+from runs import plots
+from runs.ingest import stage_folder
+from runs.models import Metric, Stage
+from runs.pages.find import find_run, find_stage
+from runs.plots.training import Series
+from workers.catalogue import DOMAINS
+from workers.stage_dir import StepRecord, read_records
+
+MAX_DOMAIN_LINES = 4  # more lines than this cannot be told apart; then the mean alone is drawn
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one picture shows: a metric, with its parts by domain where there are few."""
+
+    metric: str
+    title: str
+    unit: str = ""
+    beside: str = ""  # a second metric in the same picture, where the stage records it
+
+
+CURVES = {
+    "reward": Curve("reward", "Reward", "mean of the step", beside="true_reward"),
+    "length": Curve("response_tokens", "Response length", "tokens"),
+    "loss": Curve("loss", "Loss"),
+    "reverse-kl": Curve("reverse_kl", "Reverse KL to the teachers", "nats per token"),
+    "entropy": Curve("entropy", "Entropy", "nats per token"),
+    "gradient": Curve("grad_norm", "Gradient norm"),
+    "speed": Curve("tokens_per_s", "Speed", "tokens per second"),
+}
+_BY_KIND = {
+    "sft": ("loss", "entropy", "gradient", "speed"),
+    "grpo": ("reward", "length", "loss", "entropy"),
+    "mopd": ("reverse-kl", "reward", "length", "entropy"),
+}
+_BESIDE_NAMES = {"reward": "learned reward", "true_reward": "true reward"}
+
+
+def curves_of(stage: Stage) -> list[tuple[str, Curve]]:
+    """The pictures that a stage of this kind is watched by, in the order of the page."""
+    return [(name, CURVES[name]) for name in _BY_KIND[stage.kind]]
+
+
+@require_safe
+def curve(request: HttpRequest, slug: str, number: int, name: str, curve: str) -> HttpResponse:
+    """Answer one curve of a stage."""
+    stage = find_stage(find_run(request, slug, number), name)
+    if curve not in CURVES:
+        raise Http404
+    shown = CURVES[curve]
+    figure = plots.training_curve(
+        _series(stage, shown),
+        shown.title,
+        shown.unit,
+        resumes=resumed_at(stage),
+        theme="dark" if request.GET.get("theme") == "dark" else "light",
+    )
+    return figure_response(request, plots.to_json(figure))
+
+
+def figure_response(request: HttpRequest, json: str) -> HttpResponse:
+    """Answer a figure, or 304 where the page has it already."""
+    etag = f'"{hashlib.sha256(json.encode()).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    return get_conditional_response(request, etag=etag) or HttpResponse(
+        json, content_type="application/json", headers=headers
+    )
+
+
+def resumed_at(stage: Stage) -> list[int]:
+    """The first step that each later attempt made: where a resumed trainer went on."""
+    starts = [attempt.started_at.timestamp() for attempt in stage.attempts.all() if attempt.number > 1]
+    if not starts:
+        return []
+    records, _ = read_records(stage_folder(stage).steps, StepRecord)
+    times = [record.at for record in records]
+    found = (bisect_left(times, start) for start in starts)
+    return sorted({records[at].step for at in found if 0 < at < len(records)})
+
+
+def _series(stage: Stage, shown: Curve) -> dict[str, Series]:
+    lines = _read(stage, _wanted(stage, shown))
+    if shown.beside in lines:
+        return {_BESIDE_NAMES[name]: lines[name] for name in (shown.metric, shown.beside)}
+    by_domain = {
+        DOMAINS[domain].title: line for name, line in lines.items() if (domain := name.partition("/")[2]) in DOMAINS
+    }
+    return by_domain or {shown.title: lines.get(shown.metric, ([], []))}
+
+
+def _wanted(stage: Stage, shown: Curve) -> list[str]:
+    domains = list(stage.document["domains"])
+    parts = [f"{shown.metric}/{domain}" for domain in domains] if 1 < len(domains) <= MAX_DOMAIN_LINES else []
+    return [name for name in (shown.metric, shown.beside, *parts) if name]
+
+
+def _read(stage: Stage, names: list[str]) -> dict[str, Series]:
+    lines: dict[str, tuple[list[int], list[float]]] = {}
+    found = Metric.objects.filter(stage=stage, name__in=names).order_by("name", "step")
+    for name, step, value in found.values_list("name", "step", "value"):
+        steps, values = lines.setdefault(name, ([], []))
+        steps.append(step)
+        values.append(value)
+    return {name: lines[name] for name in names if name in lines}

@@ -1,0 +1,141 @@
+"""The run page: where a run stands, what its stages do, and the buttons that steer it."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from runs import lifecycle
+from runs.access import role_in
+from runs.ingest import stage_folder
+from runs.models import Role, Run, Stage, Status
+from runs.pages import rollouts
+from runs.pages.figures import curves_of
+from runs.pages.find import find_run, find_stage
+from runs.pages.run_words import current_stage, run_seconds, verdict
+from runs.pages.stage_lines import mean_scores, only_domain, stage_lines, stage_url, strip, teachers_of, trained_tokens
+from workers.recipe_text import dump_document
+from workers.stage_dir import tail
+
+_DONE = {
+    "pause": "Paused. What runs now writes a checkpoint and stops.",
+    "resume": "Resumed. It goes on from the last checkpoint.",
+    "cancel": "Cancelled. Checkpoints and scores stay.",
+    "retry": "Queued again. It goes on from the last whole checkpoint.",
+}
+_WORDS = {"pause": "Pause", "resume": "Resume", "cancel": "Cancel", "retry": "Retry"}
+LOG_BYTES = 32_768
+
+
+@require_safe
+def run_page(request: HttpRequest, slug: str, number: int, name: str | None = None) -> HttpResponse:
+    """Show a run and one of its stages; `part` in the address answers only that fragment, for live updates."""
+    run = find_run(request, slug, number)
+    stage = find_stage(run, name) if name else current_stage(run)
+    part = request.GET.get("part")
+    if part == "rollouts":
+        return render(request, "runs/_rollouts.html", _rollout_context(request, run, stage))
+    if part == "overview":
+        return render(request, "runs/_overview.html", _overview_context(request, run, stage) | {"is_part": True})
+    context = (
+        _overview_context(request, run, stage) | _rollout_context(request, run, stage) | _stage_context(run, stage)
+    )
+    return render(request, "runs/detail.html", context)
+
+
+@require_POST
+def act(request: HttpRequest, slug: str, number: int, action: str) -> HttpResponse:
+    """Pause, resume, cancel or retry a run."""
+    run = find_run(request, slug, number, needs=Role.RUNNER)
+    steer = {"pause": lifecycle.pause, "resume": lifecycle.resume, "cancel": lifecycle.cancel, "retry": lifecycle.retry}
+    if action not in steer:
+        raise Http404
+    try:
+        steer[action](run)
+        messages.success(request, _DONE[action])
+    except lifecycle.NotPossibleError as error:
+        messages.error(request, _sentence(error))
+    return redirect("runs:detail", slug, number)
+
+
+@require_POST
+def retry_stage(request: HttpRequest, slug: str, number: int, name: str) -> HttpResponse:
+    """Queue one failed or cancelled stage again."""
+    run = find_run(request, slug, number, needs=Role.RUNNER)
+    stage = find_stage(run, name)
+    try:
+        lifecycle.retry_stage(stage)
+        messages.success(request, _DONE["retry"])
+    except lifecycle.NotPossibleError as error:
+        messages.error(request, _sentence(error))
+    return redirect(stage_url(run, stage))
+
+
+@require_safe
+def log(request: HttpRequest, slug: str, number: int, name: str) -> HttpResponse | FileResponse:
+    """Answer the end of a stage's log as text; with `download=1` all of it, as a file."""
+    run = find_run(request, slug, number)
+    path = stage_folder(find_stage(run, name)).log
+    if request.GET.get("download") == "1":
+        if not path.exists():
+            raise Http404
+        return FileResponse(open(path, "rb"), as_attachment=True, filename=f"{run.name}-{run.number}-{name}.log")
+    return HttpResponse(tail(path, max_bytes=LOG_BYTES), content_type="text/plain; charset=utf-8")
+
+
+def _overview_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str, Any]:
+    """What changes while a run goes on, in few queries however many stages there are."""
+    assert isinstance(request.user, User)
+    role, means = role_in(request.user, run.project), mean_scores(run)
+    may_act = role is not None and role.may(Role.RUNNER)
+    return {
+        "project": run.project,
+        "run": run,
+        "stage": stage,
+        "status": run.status.label,
+        "is_over": run.status == Status.SUCCEEDED,
+        "seconds": run_seconds(run),
+        "tokens": trained_tokens(run),
+        "verdict": verdict(run, means),
+        "strip": strip(run, with_links=True),
+        "lines": stage_lines(run, means=means, selected=stage),
+        "n_scored": sum(checkpoint.is_scored for checkpoint in run.checkpoints.all()),
+        "actions": [(name, _WORDS[name]) for name in lifecycle.possible_actions(run)],
+        "may_act": may_act,
+        "role": role,
+        "overview_url": f"{stage_url(run, stage)}?part=overview",
+    }
+
+
+def _stage_context(run: Run, stage: Stage) -> dict[str, Any]:
+    """What the selected stage's panel shows beside its rollouts."""
+    return {
+        "crumbs": [
+            (run.project.name, ""),
+            ("Runs", reverse("runs:list", args=(run.project.slug,))),
+            (str(run), ""),
+        ],
+        "domain": only_domain(stage),
+        "teachers": teachers_of(stage),
+        "spec_yaml": dump_document(stage.resolved or stage.document),
+        "log_text": tail(stage_folder(stage).log, max_bytes=LOG_BYTES),
+        "domains": stage.document["domains"],
+        "curves": curves_of(stage),
+    }
+
+
+def _rollout_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str, Any]:
+    sample = rollouts.read_sample(stage_folder(stage), asked=request.GET.get("rollouts", ""))
+    chosen = {} if sample is None or sample.is_latest else {"rollouts": sample.step}
+    query = urlencode({**chosen, "part": "rollouts"})
+    return {"run": run, "stage": stage, "sample": sample, "rollouts_url": f"{stage_url(run, stage)}?{query}"}
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
