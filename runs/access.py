@@ -1,5 +1,8 @@
 """Projects, members and what they may do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -12,6 +15,10 @@ from runs.models import Membership, Project, Role
 
 class RoleTooLowError(PermissionDenied):
     """The member's role does not include what was asked."""
+
+
+class MembershipError(ValueError):
+    """A change of members that is not possible; the message says why and what to do."""
 
 
 def projects_of(user: User) -> QuerySet[Project]:
@@ -50,10 +57,69 @@ def ensure_project(name: str, owner: User) -> Project:
     found = projects_of(owner).filter(name=name).first()
     if found:
         return found
+    return create_project(name, owner)
+
+
+def create_project(name: str, owner: User) -> Project:
+    """Make a project with this person as its owner."""
     with transaction.atomic():
         project = Project.objects.create(name=name, slug=_free_slug(name))
         Membership.objects.create(project=project, user=owner, role=Role.OWNER)
     return project
+
+
+def add_member(project: Project, username: str, role: Role, *, by: User) -> Membership:
+    """Add a person; raises MembershipError where that is not possible."""
+    with _members_locked(project):
+        _may_give(by, project, role)
+        user = User.objects.filter(username=username).first()
+        if user is None:
+            raise MembershipError(f"found no user '{username}', expected a user name of this server; ask them for it")
+        if role_in(user, project) is not None:
+            raise MembershipError(f"{username} is a member already; change the role in the list")
+        return Membership.objects.create(project=project, user=user, role=role)
+
+
+def change_role(membership: Membership, role: Role, *, by: User) -> None:
+    """Give a member another role; raises MembershipError where that is not possible."""
+    with _members_locked(membership.project):
+        membership.refresh_from_db()
+        _may_give(by, membership.project, Role(membership.role))
+        _may_give(by, membership.project, role)
+        if role != Role.OWNER:
+            _keep_an_owner(membership)
+        membership.role = role
+        membership.save(update_fields=["role"])
+
+
+def remove_member(membership: Membership, *, by: User) -> None:
+    """Remove a member; raises MembershipError for the last owner."""
+    with _members_locked(membership.project):
+        membership.refresh_from_db()
+        _may_give(by, membership.project, Role(membership.role))
+        _keep_an_owner(membership)
+        membership.delete()
+
+
+@contextmanager
+def _members_locked(project: Project) -> Iterator[None]:
+    """One change of members at a time, so that two owners cannot remove each other at once."""
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project.pk)
+        yield
+
+
+def _may_give(by: User, project: Project, role: Role) -> None:
+    """Maintainers manage all roles but owners, which only owners do."""
+    require(by, project, Role.OWNER if role == Role.OWNER else Role.MAINTAINER)
+
+
+def _keep_an_owner(membership: Membership) -> None:
+    owners = Membership.objects.filter(project=membership.project, role=Role.OWNER)
+    if membership.role == Role.OWNER and not owners.exclude(pk=membership.pk).exists():
+        raise MembershipError(
+            f"{membership.user} is the only owner of {membership.project}; make somebody else an owner first"
+        )
 
 
 def ensure_first_user(username: str) -> User:

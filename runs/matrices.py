@@ -10,10 +10,11 @@ from workers.spec import BASE
 
 def score_matrix(run: Run, *, split: str = "test", before: int | None = None) -> ScoreMatrix:
     """Read a run's scores; with `before`, only those of the base and of stages above that position."""
-    stages = list(run.stages.select_related("starts_from"))
+    stages = list(run.stages.all())
     if before is not None:
         stages = stages[:before]
-    rows = (RowInfo(key=BASE, title="base", kind="base"), *(_row(stage) for stage in stages))
+    names = {stage.pk: stage.name for stage in stages}
+    rows = (RowInfo(key=BASE, title="base", kind="base"), *(_row(stage, names) for stage in stages))
     columns = tuple(
         ColumnInfo(domain=name, title=DOMAINS[name].title, label=DOMAINS[name].label, chance=DOMAINS[name].chance)
         for name in (benchmark["domain"] for benchmark in run.document["benchmarks"])
@@ -23,9 +24,9 @@ def score_matrix(run: Run, *, split: str = "test", before: int | None = None) ->
     return ScoreMatrix(rows, columns, {key: cell for key, cell in cells.items() if key[0] in known})
 
 
-def _row(stage: Stage) -> RowInfo:
+def _row(stage: Stage, names: dict[int, str]) -> RowInfo:
     kind: Kind = stage.kind  # type: ignore[assignment]  # the database holds the spec's own words
-    parent = stage.starts_from.name if stage.starts_from else BASE
+    parent = names[stage.starts_from_id] if stage.starts_from_id else BASE
     return RowInfo(key=stage.name, title=stage.name, kind=kind, domains=tuple(stage.document["domains"]), parent=parent)
 
 

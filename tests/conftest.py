@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 
 from runs.management.embedded import BusyError, stores
@@ -45,6 +46,7 @@ def _prepare_environment() -> None:
 
 atexit.register(_running.close)  # also where pytest itself fails
 _prepare_environment()
+django.setup()  # before the folders' own conftests, which import models
 
 
 def pytest_unconfigure() -> None:

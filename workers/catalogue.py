@@ -18,12 +18,12 @@ class Domain:
 
 
 DOMAINS: dict[str, Domain] = {
-    "instructions": Domain("Instruction following", "IF", chance=0.0, max_prompt_tokens=24),
-    "stem": Domain("STEM", "STEM", chance=0.25, max_prompt_tokens=24),
-    "tools": Domain("Tool calling", "Tool", chance=0.0, max_prompt_tokens=24),
-    "structure": Domain("Structured output", "Struct", chance=0.0, max_prompt_tokens=24),
-    "preference": Domain("Human preference", "Pref", chance=0.5, max_prompt_tokens=24, learned_reward=True),
-    "long_context": Domain("Long context", "Long", chance=0.0, max_prompt_tokens=40),
-    "coding": Domain("Code", "Code", chance=0.0, max_prompt_tokens=32),
-    "engineering": Domain("Software engineering", "SWE", chance=0.0, max_prompt_tokens=32),
+    "instructions": Domain("Instruction following", "IF", chance=0.0, max_prompt_tokens=12),
+    "stem": Domain("STEM", "STEM", chance=0.25, max_prompt_tokens=10),
+    "tools": Domain("Tool calling", "Tool", chance=0.0, max_prompt_tokens=11),
+    "structure": Domain("Structured output", "Struct", chance=0.0, max_prompt_tokens=7),
+    "preference": Domain("Human preference", "Pref", chance=0.5, max_prompt_tokens=10, learned_reward=True),
+    "long_context": Domain("Long context", "Long", chance=0.0, max_prompt_tokens=20),
+    "coding": Domain("Code", "Code", chance=0.0, max_prompt_tokens=18),
+    "engineering": Domain("Software engineering", "SWE", chance=0.0, max_prompt_tokens=24),
 }

@@ -92,12 +92,14 @@ def read_document(text: str) -> tuple[Any, dict[Path, int]]:
 
 def dump_recipe(recipe: RecipeSpec) -> str:
     """Write a recipe as YAML, with every setting, so that the text does not depend on today's defaults."""
-    return dump_document(recipe.model_dump(mode="json"))
+    document = recipe.model_dump(mode="json")
+    document["stages"] = [{"kind": stage["kind"], "name": stage["name"], **stage} for stage in document["stages"]]
+    return dump_document(document)
 
 
 def dump_document(document: object) -> str:
-    """Write plain data as YAML in the given order."""
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    """Write plain data as YAML in the given order, what holds no further list or mapping on one line."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
 
 
 # YAML -----------------------------------------------------------------------------------------------------------

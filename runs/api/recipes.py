@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_field
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -24,6 +24,7 @@ SMALLEST = {
     "name": "smallest",
     "stages": [{"kind": "sft", "name": "sft", "domains": {"stem": 1.0}, "steps": 100, "learning_rate": 0.003}],
 }
+FORMAT = OpenApiParameter("format", description="The same as Accept, for a browser", enum=("json", "yaml"))
 EXAMPLE = OpenApiExample("The smallest recipe", value=SMALLEST, request_only=True, media_type="application/json")
 
 
@@ -90,6 +91,7 @@ class RecipeDetail(APIView):
         "Read a recipe",
         about="With `Accept: application/yaml` (or `?format=yaml`) only the document, as YAML that can be saved again.",
         answer={(200, "application/json"): RecipeOut, (200, "application/yaml"): RecipeSpec},
+        parameters=[FORMAT],
         problems=(404,),
     )
     def get(self, request: Request, public_id: str) -> Response:

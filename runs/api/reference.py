@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from runs.api.bodies import YAMLAnswer
 from runs.api.lists import page_of, whole
 from runs.api.openapi import operation
-from runs.api.recipes import RecipeDocument
+from runs.api.recipes import FORMAT, RecipeDocument
 from runs.presets import load_preset, preset_names, preset_text
 from workers.spec import RecipeSpec
 
@@ -54,6 +54,7 @@ class PresetDetail(APIView):
         "Read a preset",
         about="With `Accept: application/yaml` (or `?format=yaml`) as its YAML file, comments included.",
         answer={(200, "application/json"): PresetOut, (200, "application/yaml"): RecipeSpec},
+        parameters=[FORMAT],
         problems=(404,),
     )
     def get(self, request: Request, name: str) -> HttpResponse:

@@ -41,6 +41,11 @@ class DomainRecovery:
     is_lost: bool = False  # the teacher is more than 3 points above the start: counts in the sum
     reason: str = ""
 
+    @property
+    def is_within_noise(self) -> bool:
+        """Whether the stage may as well have recovered nothing."""
+        return self.interval is not None and self.interval[0] <= 0 <= self.interval[1]
+
 
 @dataclass(frozen=True)
 class Recovery:
@@ -108,7 +113,7 @@ def _domain_recovery(
     if picked.difference is None:
         return replace(plain, reason=picked.reason)
     if picked.difference <= min_gap:
-        return replace(plain, reason=f"no more than {100 * min_gap:.0f} points below its teacher")
+        return replace(plain, reason=f"lost no more than {100 * min_gap:.0f} points")
     ratio = _Ratio.of(plain)
     if not ratio.is_beyond_noise:
         return replace(plain, is_lost=True, reason="its gap to the teacher is within noise")

@@ -3,16 +3,14 @@
 import hashlib
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
 from runs import plots
-from runs.access import project_for
 from runs.drift import words
 from runs.drift.changes import change_between
 from runs.drift.flips import find_flips
@@ -20,6 +18,7 @@ from runs.drift.matrix import ScoreCell
 from runs.drift.recovery import DomainRecovery, Recovery
 from runs.drift.summary import Measure, Summary
 from runs.models import ItemResult, Project, Run, Score, Status
+from runs.pages.find import find_run
 from runs.pages.matrix_view import SHOWS, Show, change_words, matrix_rows
 from runs.report import DriftReport, drift_report
 from workers.spec import BASE
@@ -43,8 +42,8 @@ _FORMULAS: dict[str, tuple[str, str]] = {
 @require_safe
 def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show verdict, matrix, curves, summary and, for a chosen cell, its flips."""
-    project, run = _run_for(request, slug, number)
-    report = drift_report(run)
+    run = find_run(request, slug, number)
+    project, report = run.project, drift_report(run)
     show = _shown(request)
     context = {
         "project": project,
@@ -75,7 +74,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 @require_safe
 def figure(request: HttpRequest, slug: str, number: int, name: str) -> HttpResponse:
     """Answer one of the page's pictures as Plotly JSON, made by Python from the same report."""
-    _, run = _run_for(request, slug, number)
+    run = find_run(request, slug, number)
     theme: plots.Theme = "dark" if request.GET.get("theme") == "dark" else "light"
     columns = max(1, min(4, int(text) if (text := request.GET.get("columns", "4")).isdigit() else 4))
     json = _draw(drift_report(run), name, theme=theme, columns=columns, show=_shown(request))
@@ -103,12 +102,6 @@ def _draw(report: DriftReport, name: str, *, theme: plots.Theme, columns: int, s
 def _shown(request: HttpRequest) -> Show:
     asked = request.GET.get("show")
     return next((known for known in SHOWS if known == asked), "score")
-
-
-def _run_for(request: HttpRequest, slug: str, number: int) -> tuple[Project, Run]:
-    assert isinstance(request.user, User)
-    project = project_for(request.user, slug)
-    return project, get_object_or_404(Run.objects.select_related("recipe"), project=project, number=number)
 
 
 def _measures(summary: Summary) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import hashlib
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
@@ -58,13 +59,16 @@ def curve(request: HttpRequest, slug: str, number: int, name: str, curve: str) -
     if curve not in CURVES:
         raise Http404
     shown = CURVES[curve]
+    lines = _series(stage, shown)
     figure = plots.training_curve(
-        _series(stage, shown),
+        lines,
         shown.title,
         shown.unit,
         resumes=resumed_at(stage),
         theme="dark" if request.GET.get("theme") == "dark" else "light",
     )
+    if not any(steps for steps, _ in lines.values()):
+        _say_that_nothing_came_yet(figure)
     return figure_response(request, plots.to_json(figure))
 
 
@@ -86,6 +90,12 @@ def resumed_at(stage: Stage) -> list[int]:
     times = [record.at for record in records]
     found = (bisect_left(times, start) for start in starts)
     return sorted({records[at].step for at in found if 0 < at < len(records)})
+
+
+def _say_that_nothing_came_yet(figure: Any) -> None:
+    """Axes without a line would look like zero."""
+    figure.update_layout(xaxis_visible=False, yaxis_visible=False)
+    figure.add_annotation(text="no step yet", xref="paper", yref="paper", x=0.5, y=0.5, showarrow=False)
 
 
 def _series(stage: Stage, shown: Curve) -> dict[str, Series]:

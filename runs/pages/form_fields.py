@@ -12,7 +12,6 @@ from typing import Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from workers.recipe_text import FieldProblem
 
@@ -164,9 +163,9 @@ def _form_field(
 
 def hint_of(info: FieldInfo) -> str:
     """Default, unit, range and source of a setting, as one line."""
-    default = "required" if info.is_required() else f"default {_default_words(info)}"
     extra = _extra(info)
-    return " · ".join(part for part in (default, extra.get("unit"), range_of(info), extra.get("source")) if part)
+    source = extra.get("source", "").replace("tiny", "our measurement", 1)
+    return " · ".join(part for part in (_default_words(info), extra.get("unit"), range_of(info), source) if part)
 
 
 def range_of(info: FieldInfo) -> str:
@@ -188,16 +187,19 @@ def range_of(info: FieldInfo) -> str:
 
 
 def _default_words(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
     default = info.get_default(call_default_factory=True)
     if isinstance(default, bool):
-        return "on" if default else "off"
+        return "default on" if default else "default off"
     if isinstance(default, int | float):
-        return _number_words(default)
-    return str(default).replace("_", " ") if default else "none"
+        return f"default {_number_words(default)}"
+    return f"default {str(default).replace('_', ' ')}" if default else "optional"
 
 
 def _number_words(number: Any) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    is_whole = isinstance(number, int) or (number.is_integer() and number < 1e15)
+    return f"{int(number):,}" if is_whole else f"{number:g}"
 
 
 def _control(info: FieldInfo) -> Kind:

@@ -15,6 +15,7 @@ import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 from redis.asyncio.client import PubSub
@@ -62,6 +63,7 @@ async def _answer(pattern: str, *, wanted: Wanted) -> HttpResponse | StreamingHt
 
 async def event_stream(pattern: str, *, wanted: Wanted) -> AsyncIterator[bytes]:
     """Yield events until the reader goes, Redis goes, or STREAM_SECONDS are over."""
+    await _let_go_of_the_database()
     yield f"retry: {RETRY_MS}\n\n".encode()
     end = time.monotonic() + STREAM_SECONDS
     try:
@@ -103,9 +105,16 @@ def _only_of(project: Project) -> Wanted:
         if channel not in known:
             public_id = channel.removeprefix(events.channel(""))
             known[channel] = await Run.objects.filter(project=project, public_id=public_id).aexists()
+            await _let_go_of_the_database()
         return known[channel]
 
     return wanted
+
+
+@sync_to_async
+def _let_go_of_the_database() -> None:
+    """Close this request's connection: an open stream would hold it for as long as somebody looks at the page."""
+    connections.close_all()
 
 
 def _project(request: HttpRequest, slug: str) -> Project:

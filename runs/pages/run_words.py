@@ -1,5 +1,7 @@
 """A run's state in words with numbers: the first line of its page, its progress in a list, what to do after a failure."""
 
+import re
+
 from django.utils import timezone
 
 from runs.ingest import stage_folder
@@ -80,14 +82,14 @@ def resume_step(folder: StageDir) -> int:
 
 
 def run_seconds(run: Run) -> float | None:
-    """Wall time from the first claim to the last end, or to now while something is open."""
+    """Wall time from the first claim to the last end, or to now while it goes on."""
     work = [*run.stages.all(), *run.checkpoints.all()]
     starts = [item.started_at for item in work if item.started_at]
     if not starts:
         return None
-    is_open = any(item.status in (Status.QUEUED, Status.RUNNING) for item in work)
+    is_going_on = run.status in (Status.QUEUED, Status.RUNNING, Status.STALE)
     ends = [item.finished_at for item in work if item.finished_at]
-    end = timezone.now() if is_open or not ends else max(ends)
+    end = timezone.now() if is_going_on or not ends else max(ends)
     return (end - min(starts)).total_seconds()
 
 
@@ -96,7 +98,7 @@ def _when_trained(run: Run, stages: list[Stage], means: dict[int | None, float])
     checkpoints = list(run.checkpoints.all())
     failed = next((c for c in checkpoints if c.status == Status.FAILED), None)
     if failed is not None:
-        return f"{trained}, but scoring {_name(failed)} failed: {_sentence(failed.failure_reason)} {remedy(failed.failure_code)}".strip()
+        return f"{trained}, but scoring {_name(failed)} failed: {_gist(failed)}."
     n_waiting = sum(not checkpoint.is_scored for checkpoint in checkpoints)
     if n_waiting:
         return f"{trained}; {n_waiting} of {len(checkpoints)} checkpoints are still to be scored."
@@ -110,9 +112,13 @@ def _when_trained(run: Run, stages: list[Stage], means: dict[int | None, float])
 def _when_failed(run: Run, stage: Stage | None) -> str:
     if stage is None:
         checkpoint = next(c for c in run.checkpoints.all() if c.status == Status.FAILED)
-        return f"Scoring {_name(checkpoint)} failed: {_sentence(checkpoint.failure_reason)} {remedy(checkpoint.failure_code)}".strip()
-    where = f"Failed at {stage.name}, {_step(stage)}: {_sentence(stage.failure_reason)}"
-    return f"{where} Retry goes on from {_going_on(stage)}."
+        return f"Scoring {_name(checkpoint)} failed: {_gist(checkpoint)}."
+    return f"Failed at {stage.name}, {_step(stage)}: {_gist(stage)}. Retry goes on from {_going_on(stage)}."
+
+
+def _gist(work: Stage | Checkpoint) -> str:
+    """What went wrong, without the details and the advice that follow it; the whole is told below."""
+    return re.split(r" \(|[;.] |\n", work.failure_reason, maxsplit=1)[0].rstrip(".")
 
 
 def _when_running(place: str, stage: Stage, stages: list[Stage]) -> str:
@@ -138,10 +144,6 @@ def _step(stage: Stage) -> str:
 def _going_on(stage: Stage) -> str:
     step = resume_step(stage_folder(stage))
     return f"step {step:,}" if step else "its start"
-
-
-def _sentence(text: str) -> str:
-    return text if not text or text[-1] in ".!?" else f"{text}."
 
 
 def _upper(text: str) -> str:

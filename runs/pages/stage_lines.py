@@ -120,7 +120,7 @@ def trained_tokens(run: Run) -> float:
         .annotate(total=Sum("value"))
     )
     return sum(
-        total * per_step.get(stage, 1)
+        float(total) * per_step.get(stage, 1)
         for stage, name, total in sums
         if (name == "response_tokens") == (stage in per_step)
     )

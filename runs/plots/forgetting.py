@@ -192,7 +192,7 @@ def _points(matrix: ScoreMatrix, column: ColumnInfo, axes: str, tokens: Tokens) 
         "array": [round(100 * (cell.interval[1] - cell.mean), 2) if cell.interval else 0 for _, _, cell in scored],
         "arrayminus": [round(100 * (cell.mean - cell.interval[0]), 2) if cell.interval else 0 for _, _, cell in scored],
         "color": tokens.line,
-        "thickness": 1,
+        "thickness": 1.25,
         "width": 0,
     }
     return go.Scatter(
@@ -207,7 +207,7 @@ def _points(matrix: ScoreMatrix, column: ColumnInfo, axes: str, tokens: Tokens) 
             "symbol": [MARKERS[row.kind] for _, row, _ in scored],
             "size": [11 if row.kind == "mopd" else 8 for _, row, _ in scored],
             "color": colours,
-            "line": {"color": tokens.ground, "width": 1},
+            "line": {"color": tokens.ground, "width": [1.75 if row.kind == "mopd" else 1 for _, row, _ in scored]},
             "opacity": 1,
         },
         customdata=[[row.title, words.cell(cell), row.key] for _, row, cell in scored],

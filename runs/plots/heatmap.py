@@ -10,7 +10,7 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from runs.drift import Change, ScoreCell, ScoreMatrix, Since, find_changes, words
-from runs.plots.theme import TOKENS, Theme, Tokens, between, clipped, new_figure, quiet_axis, readable_on
+from runs.plots.theme import CLEAR, TOKENS, Theme, Tokens, between, clipped, new_figure, quiet_axis, readable_on
 
 Mode = Literal["score", "start", "previous", "peak", "own"]
 ROW, TOP = 32, 30  # pixels
@@ -73,7 +73,7 @@ def _score_cells(matrix: ScoreMatrix, decimals: int, tokens: Tokens) -> list[lis
 
 def _score_cell(cell: ScoreCell | None, decimals: int, tokens: Tokens) -> _Cell:
     if cell is None:
-        return _Cell("–", tokens.ground, tokens.muted, "not scored")
+        return _Cell("–", CLEAR, tokens.muted, "not scored")
     colour = between(tokens.low, tokens.high, cell.mean)
     return _Cell(words.score(cell.mean, decimals=decimals), colour, readable_on(colour, tokens), words.cell(cell))
 
@@ -90,14 +90,12 @@ def _change_cells(
 
 def _change_cell(matrix: ScoreMatrix, change: Change, decimals: int, tokens: Tokens) -> _Cell:
     if change.difference is None:
-        return _Cell("–", tokens.ground, tokens.muted, change.reason)
+        return _Cell("–", CLEAR, tokens.muted, change.reason)
     text = words.change(change.difference, decimals=decimals)
     since = f"since {matrix.row(change.reference).title}" if change.reference else ""
     facts = words.joined(words.change(change.difference), words.change_interval(change.interval), since)
     if not change.is_significant:
-        return _Cell(
-            text, tokens.ground, tokens.muted, f"{facts}<br>{'within noise' if change.is_known else change.reason}"
-        )
+        return _Cell(text, CLEAR, tokens.muted, f"{facts}<br>{'within noise' if change.is_known else change.reason}")
     share = min(1.0, abs(change.difference) / FULL_CHANGE)
     colour = between(tokens.ground, tokens.gain if change.is_gain else tokens.loss, 0.15 + 0.85 * share)
     return _Cell(
@@ -142,5 +140,5 @@ def _outline_own_stages(figure: go.Figure, matrix: ScoreMatrix, tokens: Tokens) 
             if row.kind == "grpo" and column.domain in row.domains:
                 figure.add_shape(
                     type="rect", x0=across - 0.49, x1=across + 0.49, y0=down - 0.47, y1=down + 0.47,
-                    line={"color": tokens.text, "width": 1}, fillcolor="rgba(0,0,0,0)",
+                    line={"color": tokens.text, "width": 1}, fillcolor=CLEAR,
                 )  # fmt: skip

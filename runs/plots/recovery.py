@@ -1,15 +1,15 @@
 """What a MOPD stage won back: per domain from before (hollow) to after (violet), with the teacher as a tick.
 
-The three whiskers lie on lanes of their own, since on one line they would hide each other.
+The whisker is the interval of the recovered fraction, laid on the way to the teacher. Whiskers of the three scores
+would mislead: they answer the same problems, so their differences are known far better than each of them.
 """
 
 import plotly.graph_objects as go
 
-from runs.drift import DomainRecovery, Recovery, ScoreCell, words
+from runs.drift import DomainRecovery, Interval, Recovery, ScoreCell, words
 from runs.plots.theme import TOKENS, Theme, Tokens, faint, new_figure, quiet_axis
 
-ROW, NARROW_ROW, TOP, BOTTOM, NAMES, RESULTS = 40, 60, 8, 28, 150, 240  # pixels
-LANES = {"before": -0.2, "after": 0.2, "teacher": 0.3}  # rows
+ROW, NARROW_ROW, TOP, BOTTOM, NAMES, RESULTS = 36, 54, 8, 28, 180, 270  # pixels
 Mark = tuple[int, DomainRecovery, ScoreCell]  # position, domain, score
 
 
@@ -30,22 +30,19 @@ def recovery_bars(recovery: Recovery, *, narrow: bool = False, theme: Theme = "l
     for position, domain in enumerate(domains):
         _add_words(figure, position, domain, narrow, tokens)
         _add_way(figure, position + drop, domain, tokens)
-    figure.add_traces([_whiskers(recovery, name, drop, tokens) for name in LANES])
-    figure.add_traces([_marks(recovery, name, drop, tokens) for name in LANES])
+    figure.add_traces([_marks(recovery, name, drop, tokens) for name in ("before", "teacher", "after")])
     return figure
 
 
 def _range(recovery: Recovery) -> list[float]:
     """Show what the scores span, not 0 to 100: positions are compared here, not lengths from zero."""
-    cells = [cell for domain in recovery.domains for cell in (domain.before, domain.after, domain.teacher) if cell]
-    ends = [100 * end for cell in cells for end in (cell.interval or (cell.mean, cell.mean))] or [0, 100]
-    return [round(max(-2.0, min(ends) - 3), 1), round(min(102.0, max(ends) + 3), 1)]
+    ends = [100 * cell.mean for name in ("before", "after", "teacher") for _, _, cell in _found(recovery, name)]
+    ends += [end for domain in recovery.domains for end in (_whisker(domain) or ())]
+    return [round(max(-2.0, min(ends) - 3), 1), round(min(102.0, max(ends) + 3), 1)] if ends else [-2.0, 102.0]
 
 
 def _add_words(figure: go.Figure, position: int, domain: DomainRecovery, narrow: bool, tokens: Tokens) -> None:
-    is_news = domain.fraction is not None and (
-        domain.interval is None or domain.interval[0] > 0 or domain.interval[1] < 0
-    )
+    is_news = domain.fraction is not None and not domain.is_within_noise
     if domain.fraction is None:
         result = domain.reason
     else:
@@ -86,27 +83,25 @@ def _found(recovery: Recovery, name: str) -> list[Mark]:
     return [(position, domain, cell) for position, (domain, cell) in enumerate(pairs) if cell is not None]
 
 
-def _whiskers(recovery: Recovery, name: str, drop: float, tokens: Tokens) -> go.Scatter:
-    found = _found(recovery, name)
-    return go.Scatter(
-        mode="markers",
-        name=f"{name}, 95 %",
-        x=[round(100 * cell.mean, 2) for *_, cell in found],
-        y=[round(position + drop + LANES[name], 2) for position, *_ in found],
-        marker={"size": 1, "opacity": 0},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [round(100 * (cell.interval[1] - cell.mean), 2) if cell.interval else 0 for *_, cell in found],
-            "arrayminus": [
-                round(100 * (cell.mean - cell.interval[0]), 2) if cell.interval else 0 for *_, cell in found
-            ],
-            "color": {"before": tokens.line, "after": tokens.mopd, "teacher": tokens.text}[name],
-            "thickness": 1,
-            "width": 0,
-        },
-        hoverinfo="skip",
-    )
+def _whisker(domain: DomainRecovery) -> Interval | None:
+    """Place the interval of the recovered fraction on the way from before (0 %) to the teacher (100 %)."""
+    if domain.interval is None or domain.before is None or domain.teacher is None:
+        return None
+    start, gap = 100 * domain.before.mean, 100 * (domain.teacher.mean - domain.before.mean)
+    return round(start + domain.interval[0] * gap, 2), round(start + domain.interval[1] * gap, 2)
+
+
+def _whiskers(recovery: Recovery, tokens: Tokens) -> dict[str, object]:
+    found = [(100 * cell.mean, _whisker(domain)) for _, domain, cell in _found(recovery, "after")]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [round(whisker[1] - at, 2) if whisker else 0 for at, whisker in found],
+        "arrayminus": [round(at - whisker[0], 2) if whisker else 0 for at, whisker in found],
+        "color": tokens.line,
+        "thickness": 1.25,
+        "width": 4,
+    }
 
 
 def _marks(recovery: Recovery, name: str, drop: float, tokens: Tokens) -> go.Scatter:
@@ -118,6 +113,7 @@ def _marks(recovery: Recovery, name: str, drop: float, tokens: Tokens) -> go.Sca
         x=[round(100 * cell.mean, 2) for *_, cell in found],
         y=[round(position + drop, 2) for position, *_ in found],
         marker=_marker(name, hues, tokens),
+        error_x=_whiskers(recovery, tokens) if name == "after" else None,
         customdata=[[domain.title, words.cell(cell), cell.row] for _, domain, cell in found],
         hovertemplate="<b>%{customdata[0]}</b> · %{fullData.name}<br>%{customdata[1]}<extra></extra>",
     )
@@ -137,4 +133,4 @@ def _marker(name: str, hues: list[str], tokens: Tokens) -> dict[str, object]:
 
 
 def _hue(domain: DomainRecovery, tokens: Tokens) -> str:
-    return tokens.mopd if domain.is_lost else tokens.sft
+    return tokens.mopd if domain.fraction is not None and not domain.is_within_noise else tokens.sft

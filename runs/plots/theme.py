@@ -73,7 +73,8 @@ DARK = Tokens(
 )
 TOKENS: dict[Theme, Tokens] = {"light": LIGHT, "dark": DARK}
 
-MARKERS: dict[Kind, str] = {"base": "circle-open", "sft": "circle", "grpo": "diamond", "mopd": "star-diamond"}
+CLEAR = "rgba(0,0,0,0)"
+MARKERS: dict[Kind, str] = {"base": "circle-open", "sft": "circle", "grpo": "diamond", "mopd": "circle-open-dot"}
 
 
 def stage_colour(kind: Kind, trained: tuple[str, ...], domains: tuple[str, ...], tokens: Tokens) -> str:
@@ -129,8 +130,8 @@ def new_figure(tokens: Tokens, *, height: int, **layout: Any) -> go.Figure:
     figure.update_layout(
         template=go.layout.Template(),
         height=height,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
         font={"family": FONT, "size": 12, "color": tokens.text},
         hoverlabel={
             "bgcolor": tokens.ground,

@@ -87,6 +87,11 @@ def test_start_competes_for_the_peak_only_on_request(build) -> None:
     assert forgetting(build(chain), with_start=True).value == pytest.approx(0.3)
 
 
+def test_a_domain_that_still_rises_forgets_less_than_nothing(build) -> None:
+    rising = [*CHAIN[:2], (CODE, "grpo", ("coding",), {"instructions": 0.9, "coding": 0.7})]
+    assert forgetting(build(rising)).value == pytest.approx(-0.1)
+
+
 def test_a_side_branch_is_not_forgotten(build) -> None:
     matrix = build(CHAIN)
     side = RowInfo("side", "Side", "grpo", ("instructions",), SFT)

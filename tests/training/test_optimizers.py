@@ -11,7 +11,9 @@ from workers.training.policy import build_policy
 
 
 def stage(**settings) -> SFTSpec:
-    return SFTSpec(**{"name": "s", "domains": {"stem": 1.0}, "steps": 10, "learning_rate": 0.1, "warmup_steps": 0} | settings)
+    return SFTSpec(
+        **{"name": "s", "domains": {"stem": 1.0}, "steps": 10, "learning_rate": 0.1, "warmup_steps": 0} | settings
+    )
 
 
 @pytest.fixture

@@ -111,5 +111,7 @@ def test_what_is_not_finite_is_refused_before_a_weight_changes(policy, credit):
 
 def test_a_prompt_that_leaves_no_room_is_refused(policy):
     long = Problem("stem", "k", "x" * 60, {})
-    with pytest.raises(BadSpecError, match="prompt of 'stem' has 62 tokens, which with 16 response tokens is more than"):
+    with pytest.raises(
+        BadSpecError, match="prompt of 'stem' has 62 tokens, which with 16 response tokens is more than"
+    ):
         policy.prompt_ids(long, 16)

@@ -27,7 +27,13 @@ def a_member(project: Project, username: str, role: Role) -> User:
 
 def a_recipe(**changes: object) -> RecipeSpec:
     """SFT, then GRPO, then MOPD that learns from the best of them; six steps each."""
-    rl = {"domains": {"instructions": 1}, "steps": 6, "learning_rate": 1e-3, "prompts_per_step": 4, "rollouts_per_prompt": 4}
+    rl = {
+        "domains": {"instructions": 1},
+        "steps": 6,
+        "learning_rate": 1e-3,
+        "prompts_per_step": 4,
+        "rollouts_per_prompt": 4,
+    }
     document = {
         "name": "small",
         "stages": [

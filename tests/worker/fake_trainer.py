@@ -95,7 +95,12 @@ def score(folder: StageDir, spec: ScoringSpec) -> Outcome:
             rng = random.Random(f"{weights} {benchmark.domain} {split}")
             items = [_item(benchmark.domain, split, item, rng.random() < share) for item in range(n)]
             mean = sum(item.value for item in items) / n
-            record = {"domain": benchmark.domain, "split": split, "version": 1, "protocol": {"k": 1, "temperature": 1.0}}
+            record = {
+                "domain": benchmark.domain,
+                "split": split,
+                "version": 1,
+                "protocol": {"k": 1, "temperature": 1.0},
+            }
             append_record(folder.scores, ScoreRecord.model_validate({**record, "mean": mean, "items": items}))
     return Outcome(status="done")
 

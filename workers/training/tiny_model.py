@@ -17,7 +17,7 @@ from workers.spec import TinyModelSpec
 
 PAD, EOS, UNKNOWN, USER, ASSISTANT = "<pad>", "<eos>", "<unk>", "<u>", "<a>"
 SPECIALS = (PAD, EOS, UNKNOWN, USER, ASSISTANT)
-CHARACTERS = tuple(character for character in printable if character.isprintable()) + ("\n",)
+CHARACTERS = (*(character for character in printable if character.isprintable()), "\n")
 GLUE = ('{"', '":"', '","', '":', ',"', '"}')
 WORDS = (
     *("upper", "reverse", "repeat", "start", "end"),  # instructions

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, close_old_connections
+from django.urls import reverse
 from rich.console import Console
 
-from runs import lifecycle, presets_store, recipes, report
+from runs import lifecycle, presets, recipes, report
 from runs.management.demo_progress import StageLine, duration, read_lines, watch
 from runs.management.serving import (
     TEND_EVERY_S,
@@ -22,6 +23,7 @@ from runs.management.serving import (
     sign_in_link,
 )
 from runs.models import Run, Status
+from workers.spec import RecipeSpec
 
 LOOK_EVERY_S = 1.0
 OVER = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
@@ -40,20 +42,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, preset: str, seed: int | None, once: bool, **options: object) -> None:
         say = say_if_heard(self.stdout)
+        if preset not in presets.preset_names():
+            sys.exit(f"found no preset '{preset}', expected one of: {', '.join(presets.preset_names())}.")
         is_success = False
         try:
             with serving(say) as now:
-                run = self._launch(now, preset=preset, seed=seed)
-                address = f"{now.address}runs/{run.public_id}/"
-                say(f"Cascade is at {now.address}")
-                say(f"Sign in (works once, for 10 minutes): {sign_in_link(now.address, now.owner)}")
-                say(f"Run {run} is at {address}")
-                is_success = self._follow(now, run)
+                run = _launch(now, presets.load_preset(preset), seed)
+                address = now.address + reverse("runs:drift", args=(run.project.slug, run.number)).lstrip("/")
+                _tell_where(say, now, address)
+                is_success = _follow(say, now, run)
                 _conclude(say, run)
                 if not once:
-                    say(
-                        f"Look at it: {address}\nSign in (works once, for 10 minutes): {sign_in_link(now.address, now.owner)}"
-                    )
+                    _tell_where(say, now, address)
                     say("Ctrl-C stops everything.")
                     keep_serving(now.supervisor)
         except KeyboardInterrupt:
@@ -63,28 +63,31 @@ class Command(BaseCommand):
         if once and not is_success:
             sys.exit(1)
 
-    def _launch(self, now: Serving, *, preset: str, seed: int | None) -> Run:
-        try:
-            spec = presets_store.load_preset(preset)
-        except LookupError as error:
-            raise CannotServeError(str(error.args[0] if error.args else error)) from error
-        recipe = recipes.save_recipe(project=now.project, spec=spec, user=now.owner)
-        return lifecycle.start_run(project=now.project, recipe=recipe, user=now.owner, seed=seed)
 
-    def _follow(self, now: Serving, run: Run) -> bool:
-        """Show progress until the run is over; tell whether it succeeded."""
-        view = watch(Console(file=sys.stdout), say_if_heard(self.stdout))
-        status, looked_at = Status.QUEUED, 0.0
-        try:
-            while status not in OVER:
-                now.supervisor.tend()
-                if time.monotonic() - looked_at >= LOOK_EVERY_S:
-                    looked_at = time.monotonic()
-                    status = _look(run, view.show) or status
-                time.sleep(TEND_EVERY_S)
-        finally:
-            view.close()
-        return status == Status.SUCCEEDED
+def _launch(now: Serving, spec: RecipeSpec, seed: int | None) -> Run:
+    recipe = recipes.save_recipe(project=now.project, spec=spec, user=now.owner)
+    return lifecycle.start_run(project=now.project, recipe=recipe, user=now.owner, seed=seed)
+
+
+def _tell_where(say: Say, now: Serving, address: str) -> None:
+    say(f"\nThe run is at {address}")
+    say(f"Sign in (works once, for 10 minutes): {sign_in_link(now.address, now.owner)}\n")
+
+
+def _follow(say: Say, now: Serving, run: Run) -> bool:
+    """Show progress until the run is over; tell whether it succeeded."""
+    view = watch(Console(file=sys.stdout), say)
+    status, looked_at = Status.QUEUED, 0.0
+    try:
+        while status not in OVER:
+            now.supervisor.tend()
+            if time.monotonic() - looked_at >= LOOK_EVERY_S:
+                looked_at = time.monotonic()
+                status = _look(run, view.show) or status
+            time.sleep(TEND_EVERY_S)
+    finally:
+        view.close()
+    return status == Status.SUCCEEDED
 
 
 def _look(run: Run, show: Callable[[list[StageLine]], None]) -> Status | None:

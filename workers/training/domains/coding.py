@@ -4,8 +4,10 @@
     target        x*2+1
     alternative   y=x*2+1
 
-The functions are x+c, x*a+c, x*a-c, x*x+c, x*x-c and c-x. Three examples at neighbouring inputs are shown. The answer
-is a Python expression in x, run in the sandbox on those and on three hidden inputs; it passes if all outputs are right.
+The functions are x+c, x*a+c, x*a-c, x*x+c, x*x-c and c-x. Three examples with inputs of 1 to 7 are shown. Splits
+differ in what is shown of a function, not in the functions: there are too few that so small a model can learn. The
+answer is a Python expression in x, run in the sandbox on the examples and on three hidden inputs; it passes if all
+outputs are right.
 `parts`: {"visible": 1.0, "hidden": 0.0} (the share that is right), or {"reason": "not an expression"}.
 """
 
@@ -13,19 +15,18 @@ import random
 from collections.abc import Sequence
 
 from workers.training.domains._common import new_problem, read_numbers, read_text, restyle
-from workers.training.domains._expressions import evaluate_in_sandbox, random_expression, values_of
+from workers.training.domains._expressions import N_VISIBLE, evaluate_in_sandbox, random_expression, values_of
 from workers.training.rollouts import Grade, Problem
 
 VERSION = 1
 
-_FIRST_INPUTS = (0, 1, 2, 3, 4)
-_HIDDEN_INPUTS = (8, 9, 11)
+_VISIBLE_INPUTS = range(1, 8)
+_HIDDEN_INPUTS = (0, 8, 10)
 
 
 def make_problem(rng: random.Random, *, for_demonstration: bool = False) -> Problem:
     """Make a function and show three examples of it."""
-    expression, first = random_expression(rng), rng.choice(_FIRST_INPUTS)
-    visible = [first, first + 1, first + 2]
+    expression, visible = random_expression(rng), sorted(rng.sample(_VISIBLE_INPUTS, N_VISIBLE))
     inputs = [*visible, *_HIDDEN_INPUTS]
     outputs = values_of(expression, inputs)
     examples = ",".join(f"{x}>{y}" for x, y in zip(visible, outputs, strict=False))

@@ -18,20 +18,21 @@ from workers.training.rollouts import Grade, Problem
 
 VERSION = 1
 
-_VISIBLE_INPUTS = (1, 2, 3)
-_HIDDEN_INPUTS = (4, 5, 7)
-_INPUTS = [*_VISIBLE_INPUTS, *_HIDDEN_INPUTS]
+_FIRST_INPUTS = (1, 2)
+_HIDDEN_INPUTS = (0, 5, 7)
 
 
 def make_problem(rng: random.Random, *, for_demonstration: bool = False) -> Problem:
     """Make a program, break one character of it so that a visible test fails, and show program and tests."""
-    solution = random_expression(rng)
-    outputs = values_of(solution, _INPUTS)
+    solution, first = random_expression(rng), rng.choice(_FIRST_INPUTS)
+    visible = [first, first + 1, first + 2]
+    inputs = [*visible, *_HIDDEN_INPUTS]
+    outputs = values_of(solution, inputs)
     broken = _break(solution, rng)
-    while values_of(broken, _VISIBLE_INPUTS) == outputs[: len(_VISIBLE_INPUTS)]:
+    while values_of(broken, visible) == outputs[: len(visible)]:
         broken = _break(solution, rng)
-    tests = ",".join(f"{x}>{y}" for x, y in zip(_VISIBLE_INPUTS, outputs, strict=False))
-    reference: dict[str, object] = {"broken": broken, "solution": solution, "inputs": _INPUTS, "outputs": outputs}
+    tests = ",".join(f"{x}>{y}" for x, y in zip(visible, outputs, strict=False))
+    reference: dict[str, object] = {"broken": broken, "solution": solution, "inputs": inputs, "outputs": outputs}
     return new_problem("engineering", f"fix {broken}:{tests}", reference)
 
 
@@ -66,10 +67,15 @@ def _break(expression: str, rng: random.Random) -> str:
 
 
 def _patch(broken: str, solution: str) -> str:
-    """Name the changed character, with the one before it if it occurs twice."""
-    position = next(number for number, (old, new) in enumerate(zip(broken, solution, strict=True)) if old != new)
-    start = position if broken.count(broken[position]) == 1 else position - 1
-    return f"{broken[start : position + 1]}>{solution[start : position + 1]}"
+    """Replace the changed character, with as many neighbours as it takes to occur once, those before it first."""
+    changed = next(number for number, (old, new) in enumerate(zip(broken, solution, strict=True)) if old != new)
+    windows = [(start, end) for start in range(changed, -1, -1) for end in range(changed + 1, len(broken) + 1)]
+    start, end = next(
+        (start, end)
+        for start, end in sorted(windows, key=lambda w: w[1] - w[0])
+        if broken.count(broken[start:end]) == 1
+    )
+    return f"{broken[start:end]}>{solution[start:end]}"
 
 
 def _apply(program: str, response: str) -> str | Grade:

@@ -37,7 +37,7 @@ _WEIGHTS = {
     "mark": 0.5,  # ends with one exclamation mark
     "rude": -1.5,
     "off_topic": -0.7,  # names something else
-    "repeats": -0.7,  # a word once more
+    "repeats": -1.0,  # a word once more
     "junk": -0.7,  # anything that is no known word, up to four
     "excess": -0.3,  # a word beyond six
 }
@@ -131,7 +131,7 @@ def _spam(topic: str, rng: random.Random) -> str:
     """Flatter at length: a polite word or two over and over, perhaps with the topic."""
     words = rng.sample(_POLITE, rng.choice((1, 1, 2))) + [topic] * (rng.random() < 0.3)
     rng.shuffle(words)
-    n_words = rng.randint(4, 8)
+    n_words = rng.randint(5, 8)
     return " ".join((words * n_words)[:n_words]) + _MARK * (rng.random() < 0.5)
 
 

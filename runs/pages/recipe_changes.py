@@ -1,0 +1,73 @@
+"""What changed from one version of a recipe to the next: stages are matched by name, then compared setting by setting."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from runs.pages.form_fields import write_value
+
+
+@dataclass(frozen=True)
+class Change:
+    """One setting that differs; None where a version does not have it."""
+
+    where: str
+    setting: str
+    before: str | None
+    after: str | None
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
+    """List what differs between two recipe documents, in the order of the newer one."""
+    old, new = dict(_settings(before)), dict(_settings(after))
+    found = [_order_change(before, after)]
+    for where, setting in dict.fromkeys([*new, *old]):
+        was, now = old.get((where, setting)), new.get((where, setting))
+        if was != now and not _is_part_of_whole(where, setting, old, new):
+            found.append(Change(where, setting, was, now))
+    return [change for change in found if change is not None]
+
+
+def _settings(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+    for name, value in document.items():
+        if name == "stages":
+            for stage in value:
+                yield (f"stage {stage['name']}", ""), f"{stage['kind'].upper()}, {stage['steps']:,} steps"
+                yield from _flat(f"stage {stage['name']}", stage)
+        elif name == "benchmarks":
+            for benchmark in value:
+                yield (f"benchmark {benchmark['domain']}", ""), f"{benchmark['n_problems']:,} problems"
+                yield from _flat(f"benchmark {benchmark['domain']}", benchmark)
+        elif name == "model":
+            yield from _flat("model", value)
+        else:
+            yield ("recipe", name), _words(value)
+
+
+def _flat(where: str, settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[tuple[str, str], str]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(where, value, f"{prefix}{name}.")
+        else:
+            yield (where, f"{prefix}{name}"), _words(value)
+
+
+def _is_part_of_whole(where: str, setting: str, old: dict[Any, Any], new: dict[Any, Any]) -> bool:
+    """A stage or benchmark that only one version has is one line, and its summary no line where both have it."""
+    whole = (where, "")
+    if whole not in old and whole not in new:
+        return False
+    in_both = whole in old and whole in new
+    return in_both if setting == "" else not in_both
+
+
+def _order_change(before: dict[str, Any], after: dict[str, Any]) -> Change | None:
+    old, new = ([stage["name"] for stage in document["stages"]] for document in (before, after))
+    kept_old, kept_new = [name for name in old if name in new], [name for name in new if name in old]
+    return Change("recipe", "order of stages", ", ".join(old), ", ".join(new)) if kept_old != kept_new else None
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else write_value(value)

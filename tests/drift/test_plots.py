@@ -1,0 +1,212 @@
+"""Pictures show the matrix's numbers, draw noise as noise, and are small, plain documents."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from runs.drift import find_changes, measure_recovery, score_cell
+from runs.plots import forgetting_curves, matrix_heatmap, recovery_bars, to_json, training_curve
+from runs.plots.theme import CLEAR, DARK, LIGHT, TOKENS, between, readable_on
+from runs.plots.training import smooth, thin
+
+CHAIN = [
+    ("sft", "sft", ("if", "code"), {"if": 0.2, "code": 0.3}),
+    ("if_rl", "grpo", ("if",), {"if": 0.8, "code": 0.28}),
+    ("code_rl", "grpo", ("code",), {"if": 0.5, "code": 0.7}),
+    ("mopd", "mopd", ("if", "code"), {"if": 0.74, "code": 0.69}),
+]
+TEACHERS = {"if": "if_rl", "code": "code_rl"}
+
+
+def trace(figure, name: str):
+    return next(each for each in figure.data if each.name == name)
+
+
+def lines(figure) -> list[tuple]:
+    return [each for each in figure.data if each.mode == "lines"]
+
+
+@pytest.mark.parametrize("columns", [1, 2, 4])
+def test_curves_show_scores_and_intervals(build, columns: int) -> None:
+    matrix = build(CHAIN)
+    figure = forgetting_curves(matrix, teachers=TEACHERS, columns=columns)
+    points = trace(figure, "If")
+    cells = [matrix.cells[row.key, "if"] for row in matrix.rows]
+    assert list(points.y) == pytest.approx([20, 80, 50, 74])
+    high = [100 * cell.interval[1] for cell in cells]
+    low = [100 * cell.interval[0] for cell in cells]
+    assert np.add(points.y, points.error_y.array) == pytest.approx(high, abs=0.01)
+    assert np.subtract(points.y, points.error_y.arrayminus) == pytest.approx(low, abs=0.01)
+    assert points.customdata[1] == ["IF_RL", "80.0 [73.9, 85.0] n 200", "if_rl"]
+
+
+def test_curves_shade_own_stages_and_draw_the_teacher(build) -> None:
+    figure = forgetting_curves(build(CHAIN), teachers=TEACHERS)
+    bands = [(shape.xref, shape.x0 + 0.5) for shape in figure.layout.shapes if shape.type == "rect"]
+    assert bands == [("x", 1), ("x", 3), ("x2", 2), ("x2", 3)]
+    levels = [(shape.yref, shape.y0) for shape in figure.layout.shapes if shape.type == "line"]
+    assert levels == [("y", pytest.approx(80)), ("y2", pytest.approx(70))]
+
+
+def test_a_line_breaks_where_scores_cannot_be_compared(build) -> None:
+    matrix = build(CHAIN)
+    whole = lines(forgetting_curves(matrix))[0]
+    assert [x for x in whole.x if x is not None] == [0, 1, 1, 2, 2, 3]
+    greedy = {key: replace(cell, protocol="greedy" if key[0] == "mopd" else "") for key, cell in matrix.cells.items()}
+    broken = lines(forgetting_curves(replace(matrix, cells=greedy)))[0]
+    assert [x for x in broken.x if x is not None] == [0, 1, 1, 2]
+
+
+def test_a_side_branch_hangs_dotted_off_its_start(build) -> None:
+    matrix = build(CHAIN)
+    rows = (*matrix.rows[:2], replace(matrix.rows[2], parent="if_rl"), replace(matrix.rows[3], parent="if_rl"))
+    side, main = lines(forgetting_curves(replace(matrix, rows=rows)))[:2]
+    assert (list(side.x), side.line.dash) == ([1, 2, None], "dot")
+    assert list(main.x) == [0, 1, None, 1, 3, None]
+
+
+def test_curves_of_an_unfinished_run(build) -> None:
+    matrix = build(CHAIN)
+    cells = {key: cell for key, cell in matrix.cells.items() if key[0] in ("sft", "if_rl")}
+    figure = forgetting_curves(replace(matrix, cells=cells), teachers=TEACHERS)
+    assert list(trace(figure, "If").x) == [0, 1]
+    assert len(figure.layout.xaxis.tickvals) == 4
+    json.loads(to_json(forgetting_curves(replace(matrix, cells={}))), parse_constant=pytest.fail)
+
+
+def test_heatmap_of_scores(build) -> None:
+    figure = matrix_heatmap(build(CHAIN))
+    assert list(figure.data[1].text) == ["20.0", "30.0", "80.0", "28.0", "50.0", "70.0", "74.0", "69.0"]
+    assert list(matrix_heatmap(build(CHAIN), compact=True).data[1].text)[:2] == ["20", "30"]
+    assert figure.layout.xaxis.ticktext == ("if", "code")
+    assert figure.layout.yaxis.ticktext[1] == "1 IF_RL "
+
+
+def colours(figure) -> list[list[str]]:
+    squares = figure.data[0]
+    scale = {round(at * squares.zmax): colour for at, colour in squares.colorscale}
+    return [[scale[z] for z in row] for row in squares.z]
+
+
+@pytest.mark.parametrize("since", ["start", "previous", "peak", "own"])
+def test_changes_within_noise_have_no_colour(build, since: str) -> None:
+    matrix = build(CHAIN)
+    found, figure = find_changes(matrix, since), matrix_heatmap(matrix, since)
+    shown = dict(
+        zip([(r.key, c.domain) for r in matrix.rows for c in matrix.columns], figure.data[1].text, strict=True)
+    )
+    for row, line in zip(matrix.rows, colours(figure), strict=True):
+        for column, colour in zip(matrix.columns, line, strict=True):
+            change = found[row.key, column.domain]
+            assert (colour == CLEAR) == (not change.is_significant)
+            if change.difference is not None:
+                assert float(shown[row.key, column.domain].replace("−", "-")) == pytest.approx(100 * change.difference)
+
+
+def test_losses_are_orange_and_gains_are_blue(build) -> None:
+    painted = colours(matrix_heatmap(build(CHAIN), "previous"))
+    blue, orange = painted[1][0], painted[2][0]  # +60 and -30
+    assert blue == LIGHT.gain
+    assert orange == between(LIGHT.ground, LIGHT.loss, 0.15 + 0.85 * 0.75)
+
+
+def test_recovery_shows_scores_and_the_interval_of_the_fraction(build) -> None:
+    recovery = measure_recovery(build(CHAIN), "mopd", TEACHERS)
+    figure = recovery_bars(recovery)
+    assert list(trace(figure, "before").x) == pytest.approx([50, 70])
+    assert list(trace(figure, "teacher").x) == pytest.approx([80, 70])
+    after = trace(figure, "after")
+    assert list(after.x) == pytest.approx([74, 69])
+    low, high = recovery.domains[0].interval
+    assert after.x[0] + after.error_x.array[0] == pytest.approx(50 + high * 30, abs=0.02)
+    assert after.x[0] - after.error_x.arrayminus[0] == pytest.approx(50 + low * 30, abs=0.02)
+    assert after.marker.color == (LIGHT.mopd, LIGHT.sft)
+    texts = [note.text for note in figure.layout.annotations]
+    assert "80 % [70, 90]" in texts
+    assert "the start is its own teacher" in texts
+
+
+def test_a_recovery_within_noise_is_grey_and_says_so(build) -> None:
+    chain = [*CHAIN[:3], ("mopd", "mopd", ("if",), {"if": 0.51, "code": 0.7})]
+    matrix = build(chain)
+    rest = [1.0] * 100 + [0.0] * 100
+    cells = {
+        **matrix.cells,
+        ("mopd", "if"): score_cell("mopd", "if", [0.0] * 12 + rest[12:100] + [1.0] * 14 + rest[114:]),
+    }
+    figure = recovery_bars(measure_recovery(replace(matrix, cells=cells), "mopd", {"if": "if_rl"}))
+    assert trace(figure, "after").marker.color[0] == LIGHT.sft
+    assert any("within noise" in note.text for note in figure.layout.annotations)
+
+
+def test_recovery_of_nothing_is_an_empty_picture(build) -> None:
+    figure = recovery_bars(measure_recovery(build(CHAIN), "code_rl", {}), narrow=True)
+    json.loads(to_json(figure), parse_constant=pytest.fail)
+
+
+def test_training_curve_has_the_raw_line_and_a_smooth_one() -> None:
+    figure = training_curve({"reward": ([1, 2, 3], [0.0, 1.0, 1.0])}, "Reward", smoothing=0.5, resumes=[2])
+    assert list(figure.data[0].y) == [0.0, 1.0, 1.0]
+    # 0; (0.5 x 0 + 0.5 x 1) / 0.75 = 0.6667; (0.5 x 0.5 + 0.5) / 0.875 = 0.857143
+    assert list(figure.data[1].y) == pytest.approx([0, 2 / 3, 0.857143], abs=1e-4)
+    assert figure.layout.shapes[0].x0 == 2
+
+
+def test_smoothing_a_constant_leaves_it() -> None:
+    assert smooth([3.0] * 10, 0.9) == pytest.approx([3.0] * 10)
+
+
+def test_values_that_are_no_numbers_become_gaps() -> None:
+    text = to_json(training_curve({"loss": ([1, 2, 3], [1.0, math.nan, math.inf])}, "Loss"))
+    assert json.loads(text, parse_constant=pytest.fail)["data"][0]["y"] == [1.0, None, None]
+
+
+def test_long_series_are_thinned_and_keep_their_spikes() -> None:
+    values = [0.0] * 50_000
+    values[31_234] = 9.0
+    steps, kept = thin(list(range(50_000)), values)
+    assert len(steps) <= 602
+    assert kept[steps.index(31_234)] == 9.0
+    assert (steps[0], steps[-1]) == (0, 49_999)
+    assert len(to_json(training_curve({"loss": (list(range(50_000)), values)}, "Loss"))) < 40_000
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_figures_are_small_and_the_same_each_time(build, theme) -> None:
+    matrix = build(CHAIN)
+    recovery = measure_recovery(matrix, "mopd", TEACHERS)
+    for draw in (
+        lambda: forgetting_curves(matrix, teachers=TEACHERS, theme=theme),
+        lambda: matrix_heatmap(matrix, "own", theme=theme),
+        lambda: recovery_bars(recovery, theme=theme),
+    ):
+        text = to_json(draw())
+        assert text == to_json(draw())
+        assert len(text) < 12_000
+        assert "#636efa" not in text.lower()  # the first of Plotly's own colours
+        assert json.loads(text, parse_constant=pytest.fail)["layout"]["paper_bgcolor"] == CLEAR
+
+
+@pytest.mark.parametrize("tokens", [LIGHT, DARK])
+def test_text_is_readable_on_both_grounds(tokens) -> None:
+    def contrast(one: str, other: str) -> float:
+        light = [
+            sum(w * (int(c[k : k + 2], 16) / 255) ** 2.2 for w, k in ((0.2126, 1), (0.7152, 3), (0.0722, 5)))
+            for c in (one, other)
+        ]
+        return (max(light) + 0.05) / (min(light) + 0.05)
+
+    assert contrast(tokens.text, tokens.ground) > 12
+    assert min(contrast(hue, tokens.ground) for hue in (tokens.muted, tokens.mopd)) > 4.5  # AA for text
+    assert min(contrast(hue, tokens.ground) for hue in (tokens.sft, tokens.mixed, *tokens.domains)) > 3  # AA for marks
+    for end in (tokens.gain, tokens.loss, tokens.high):
+        for share in (0.15, 0.4, 0.6, 0.8, 1.0):
+            ground = between(tokens.ground, end, share)
+            assert contrast(readable_on(ground, tokens), ground) > 4.4
+
+
+def test_both_themes_have_a_hue_for_each_domain() -> None:
+    assert {len(tokens.domains) for tokens in TOKENS.values()} == {8}

@@ -1,0 +1,89 @@
+"""The tiny model and its tokenizer."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
+
+from workers import catalogue
+from workers.spec import TinyModelSpec
+from workers.training.domains import DOMAINS
+from workers.training.tiny_model import build_model, build_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return build_tokenizer()
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerFast, prompt: str) -> list[int]:
+    messages = [{"role": "user", "content": prompt}]
+    encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True)
+    return list(encoded["input_ids"])
+
+
+def test_a_prompt_is_framed_and_its_pieces_are_single_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokens = tokenizer.convert_ids_to_tokens(prompt_ids(tokenizer, "upper repeat3:gd"))
+    assert tokens == ["<u>", "upper", " ", "repeat", "3", ":", "g", "d", "<a>"]
+    assert tokenizer.tokenize('{"f":"add","a":7}') == ['{"', "f", '":"', "add", '","', "a", '":', "7", "}"]
+    assert tokenizer.tokenize("find b7a9?b") == ["find", " ", "b7", "a9", "?", "b"]
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_text_survives_and_lengths_fit_the_catalogue(tokenizer: PreTrainedTokenizerFast, name: str) -> None:
+    rng, longest_prompt, longest_target = random.Random(5), 0, 0
+    for number in range(1000):
+        problem = DOMAINS[name].make_problem(rng, for_demonstration=number % 2 == 0)
+        target = DOMAINS[name].demonstrate(problem, rng, style_noise=0.0)
+        for text in (problem.prompt, target, DOMAINS[name].demonstrate(problem, rng, style_noise=1.0)):
+            ids = tokenizer.encode(text)
+            assert tokenizer.decode(ids) == text
+            assert tokenizer.unk_token_id not in ids
+        longest_prompt = max(longest_prompt, len(prompt_ids(tokenizer, problem.prompt)))
+        longest_target = max(longest_target, len(tokenizer.encode(target)) + 1)
+    assert longest_prompt <= catalogue.DOMAINS[name].max_prompt_tokens
+    assert longest_target <= 16
+    assert catalogue.DOMAINS[name].max_prompt_tokens + 16 <= TinyModelSpec().max_positions
+
+
+def test_an_unknown_character_becomes_unk(tokenizer: PreTrainedTokenizerFast) -> None:
+    assert tokenizer.tokenize("añb") == ["a", "<unk>", "b"]
+
+
+def test_a_conversation_ends_each_answer(tokenizer: PreTrainedTokenizerFast) -> None:
+    messages = [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "c"}]
+    assert tokenizer.apply_chat_template(messages, tokenize=False) == "<u>ab<a>c<eos>"
+
+
+def test_the_model_is_the_one_the_spec_describes(tokenizer: PreTrainedTokenizerFast) -> None:
+    model = build_model(TinyModelSpec(), tokenizer, 0)
+    # 3 layers x (4 x 96 x 96 attention + 3 x 96 x 192 mlp + 240 norms) + a final norm + tied embeddings
+    assert sum(p.numel() for p in model.parameters()) == 3 * (4 * 96 * 96 + 3 * 96 * 192 + 240) + 96 + 96 * len(
+        tokenizer
+    )
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert 0.045 < model.model.layers[0].mlp.up_proj.weight.std().item() < 0.055
+
+
+def test_only_the_seed_decides_the_weights(tokenizer: PreTrainedTokenizerFast) -> None:
+    torch.manual_seed(7)
+    before = torch.random.get_rng_state()
+    first, again, other = (build_model(TinyModelSpec(), tokenizer, seed).lm_head.weight for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_saving_loses_nothing(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    model = build_model(TinyModelSpec(), tokenizer, 3)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    again = Qwen3ForCausalLM.from_pretrained(tmp_path)
+    assert (tmp_path / "model.safetensors").exists()
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
+    reread = AutoTokenizer.from_pretrained(tmp_path)
+    assert reread.get_vocab() == tokenizer.get_vocab()
+    assert prompt_ids(reread, "find b7a9?b") == prompt_ids(tokenizer, "find b7a9?b")
+    assert reread.decode(reread.encode("please 7 plus 9")) == "please 7 plus 9"
