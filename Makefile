@@ -38,7 +38,7 @@ check: setup-dev
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
-	.venv/bin/lint-imports
+	$(PYTHON) .venv/bin/lint-imports
 	SECRET_KEY=$$($(PYTHON) -c "import secrets; print(secrets.token_urlsafe(50))") PUBLIC_URL=https://cascade.example.org \
 		$(PYTHON) manage.py check --deploy --fail-level WARNING
 	$(PYTHON) -m runs.management.embedded $(PYTHON) manage.py makemigrations --check --dry-run
@@ -48,4 +48,4 @@ check: setup-dev
 	@echo "All checks passed."
 
 bench: setup-dev
-	@$(PYTHON) -m bench
+	@$(PYTHON) -m bench.recovery

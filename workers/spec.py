@@ -142,6 +142,11 @@ class SFTSpec(_StageSpec):
     batch_size: int = setting(
         64, about="Demonstrations per step.", unit="demonstrations", source="C2 Table 7", essential=True, ge=1, le=65536
     )
+    loss_average: Literal["token", "sequence"] = setting(
+        "token",
+        about="Average the loss over all tokens, or over demonstrations first, so that short ones count as much as long.",
+        source="tiny: by sequence, short answers are learned far sooner",
+    )
     style_noise: float = setting(
         0.0,
         about="Share of demonstrations in another answer style than the graded one.",

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from drf_spectacular.contrib.pydantic import PydanticExtension
 from drf_spectacular.plumbing import ResolvedComponent
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 
 from runs.api.problems import MEDIA_TYPE
@@ -22,6 +22,22 @@ _MEANINGS = {
     415: "The body is of a kind that is not read here.",
     422: "Read, but it cannot be carried out; `errors` name the fields.",
 }
+_EXAMPLE = {
+    "type": "about:blank",
+    "title": "Unprocessable Entity",
+    "status": 422,
+    "code": "invalid_recipe",
+    "detail": "this recipe cannot be carried out; see errors",
+    "request_id": "9f0c6d1f3b7a4a53a6f7c7a1f5a3f0d2",
+    "errors": [
+        {
+            "path": "/stages/2/teachers/stem",
+            "field": "stages[2].teachers.stem",
+            "message": "stage 'mopd' takes teacher 'maths', which is no earlier stage; pick one of: best, base, sft, stem",
+            "code": "rule",
+        }
+    ],
+}
 _BODY_PROBLEMS = (400, 403, 413, 415, 422)
 
 
@@ -35,6 +51,7 @@ class FieldError(serializers.Serializer[Any]):
     line = serializers.IntegerField(required=False, help_text="Of the YAML that was sent, from 1")
 
 
+@extend_schema_serializer(examples=[OpenApiExample("A recipe that breaks a rule", value=_EXAMPLE)])
 class Problem(serializers.Serializer[Any]):
     """RFC 9457 problem document."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
@@ -18,6 +19,12 @@ from runs.api.lists import Paging, page_of, paged
 from runs.api.openapi import operation
 from runs.api.stages import StageSummary
 from runs.models import Project, Recipe, Role, Run, Status
+
+EXAMPLE = OpenApiExample(
+    "A name and a seed of its own",
+    value={"recipe": "rec_4t9k2m7q0xw8a1bc", "name": "brave otter", "seed": 11},
+    request_only=True,
+)
 
 
 class RunRecipe(serializers.Serializer[Any]):
@@ -65,7 +72,15 @@ class Runs(APIView):
         runs = Run.objects.filter(project=project_for(person(request), slug))
         return paged(request, with_work(runs), RunSummary, key="public_id", order="-number")
 
-    @operation("start_run", "Start a run of a recipe", status=201, answer=RunOut, body=StartRun, problems=(404,))
+    @operation(
+        "start_run",
+        "Start a run of a recipe",
+        status=201,
+        answer=RunOut,
+        body=StartRun,
+        problems=(404,),
+        examples=[EXAMPLE],
+    )
     def post(self, request: Request, slug: str) -> Response:
         project = project_for(person(request), slug, needs=Role.RUNNER)
         asked = StartRun(data=request.data)

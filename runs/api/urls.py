@@ -35,6 +35,10 @@ register_converter(PublicId, "id")
 register_converter(Digest, "digest")
 register_converter(MetricName, "metric")
 
+DOCS = SpectacularSwaggerSplitView.as_view(
+    url_name="api-schema", template_name="api_docs.html", permission_classes=[IsAuthenticated]
+)
+
 urlpatterns = [
     path("projects/", Projects.as_view(), name="api-projects"),
     path("projects/<slug:slug>/recipes/", Recipes.as_view(), name="api-recipes"),
@@ -62,12 +66,6 @@ urlpatterns = [
     path("tokens/", Tokens.as_view(), name="api-tokens"),
     path("tokens/<slug:key>/", TokenDetail.as_view(), name="api-token"),
     path("schema/", SpectacularJSONAPIView.as_view(permission_classes=[IsAuthenticated]), name="api-schema"),
-    path(
-        "docs/",
-        login_required(
-            SpectacularSwaggerSplitView.as_view(url_name="api-schema", permission_classes=[IsAuthenticated])
-        ),
-        name="api-docs",
-    ),
+    path("docs/", login_required(DOCS), name="api-docs"),
     re_path(r"^(?P<rest>.*)$", UnknownAddress.as_view(), name=UNKNOWN),
 ]

@@ -97,7 +97,10 @@ def exclusively(var: Path, note: str = "") -> Iterator[None]:
         handle.truncate(0)
         handle.write(note)
         handle.flush()
-        yield
+        try:
+            yield
+        finally:
+            _drop_socket_folder(var)
 
 
 def _postgres(var: Path, *, is_scratch: bool) -> Program:
@@ -281,6 +284,12 @@ def _make_socket_folder(var: Path, name: str) -> Path:
         else:
             folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def _drop_socket_folder(var: Path) -> None:
+    folder = _socket_folder(var, "redis").parent
+    if folder != var.resolve():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make_private_folder(folder: Path) -> None:

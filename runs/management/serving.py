@@ -233,7 +233,10 @@ def _plain_errors() -> Iterator[None]:
     """Turn what a machine may lack into a sentence; anything else is our mistake and rises."""
     try:
         yield
-    except (embedded.BusyError, ProgramError) as error:
+    except ProgramError as error:
+        is_full = os.strerror(errno.ENOSPC) in str(error)
+        raise CannotServeError(f"{error}; free some space" if is_full else str(error)) from error
+    except embedded.BusyError as error:
         raise CannotServeError(str(error)) from error
     except OperationalError as error:
         reason = str(error).strip().splitlines()[0]

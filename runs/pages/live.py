@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connections
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 from redis.asyncio.client import PubSub
 
@@ -37,14 +37,20 @@ Wanted = Callable[[str], Awaitable[bool]]  # by channel
 @require_GET
 async def run_events(request: HttpRequest, slug: str, number: int) -> HttpResponse | StreamingHttpResponse:
     """Tell a run's page when something about it changed."""
-    run = await sync_to_async(find_run)(request, slug, number)
+    try:
+        run = await sync_to_async(find_run)(request, slug, number)
+    except Http404:
+        return _not_found()
     return await _answer(events.channel(run.public_id), wanted=_everything)
 
 
 @require_GET
 async def list_events(request: HttpRequest, slug: str) -> HttpResponse | StreamingHttpResponse:
     """Tell a list of runs when something about any of the project's runs changed."""
-    project = await sync_to_async(_project)(request, slug)
+    try:
+        project = await sync_to_async(_project)(request, slug)
+    except Http404:
+        return _not_found()
     return await _answer(events.channel("*"), wanted=_only_of(project))
 
 
@@ -109,6 +115,11 @@ def _only_of(project: Project) -> Wanted:
         return known[channel]
 
     return wanted
+
+
+def _not_found() -> HttpResponse:
+    """Say so in plain text: nobody reads a stream's answer, and the page for it would take a connection in another thread."""
+    return HttpResponse("There is no such run, or it is not yours to see.\n", "text/plain", status=404)
 
 
 @sync_to_async

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from runs.access import project_for, role_in
 from runs.models import Project, Recipe, Role, Run
 from runs.pages.recipe_changes import changes
+from workers.catalogue import DOMAINS
 from workers.recipe_text import dump_recipe
 
 
@@ -43,6 +44,7 @@ def recipe_detail(request: HttpRequest, slug: str, name: str, version: int) -> H
         "spec": spec,
         "stages": [(stage, spec.start_of(position)) for position, stage in enumerate(spec.stages)],
         "n_steps": sum(stage.steps for stage in spec.stages),
+        "n_domains": len(DOMAINS),
         "text": dump_recipe(spec),
         "versions": versions,
         "previous": previous,

@@ -119,11 +119,12 @@ def trained_tokens(run: Run) -> float:
         .values_list("stage", "name")
         .annotate(total=Sum("value"))
     )
-    return sum(
-        float(total) * per_step.get(stage, 1)
+    total_tokens: float = sum(
+        total * per_step.get(stage, 1)
         for stage, name, total in sums
         if (name == "response_tokens") == (stage in per_step)
     )
+    return total_tokens
 
 
 def only_domain(stage: Stage) -> str:

@@ -1,7 +1,7 @@
 """Addresses of the pages."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from runs.pages import (
     compose,
@@ -18,7 +18,7 @@ from runs.pages import (
     tokens,
 )
 
-run_pages = (
+run_pages: tuple[list[URLPattern | URLResolver], str] = (
     [
         path("new/", compose.compose, name="new"),
         path(
@@ -42,7 +42,7 @@ run_pages = (
     ],
     "runs",
 )
-recipe_pages = (
+recipe_pages: tuple[list[URLPattern | URLResolver], str] = (
     [
         path("", recipes.recipe_list, name="list"),
         path("<slug:name>/v<int:version>/", recipes.recipe_detail, name="detail"),

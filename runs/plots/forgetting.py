@@ -6,7 +6,7 @@ the one it starts from, and breaks where the protocol changed or a score is miss
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
@@ -15,12 +15,13 @@ from runs.drift.changes import why_incomparable
 from runs.plots.theme import (
     MARKERS,
     TOKENS,
+    Part,
     Theme,
     Tokens,
     clipped,
     domain_colour,
     faint,
-    new_figure,
+    make_figure,
     quiet_axis,
     stage_colour,
 )
@@ -36,59 +37,60 @@ def forgetting_curves(
 
     teachers: domain -> the row that taught it in the last MOPD stage; its score becomes the dashed line.
     """
-    tokens, n = TOKENS[theme], len(matrix.columns)
-    n_rows = max(1, -(-n // columns))
+    tokens = TOKENS[theme]
+    n_rows = max(1, -(-len(matrix.columns) // columns))
     height = TOP + BOTTOM + n_rows * PANEL + (n_rows - 1) * GAP
-    figure = new_figure(
-        tokens, height=height, margin={"t": TOP, "b": BOTTOM, "l": LEFT, "r": RIGHT}, hovermode="closest"
-    )
+    layout: Part = {"margin": {"t": TOP, "b": BOTTOM, "l": LEFT, "r": RIGHT}}
+    data: list[Part] = []
+    shapes: list[Part] = []
+    notes: list[Part] = []
     for position, column in enumerate(matrix.columns):
-        axes = "" if position == 0 else str(position + 1)
-        _add_axes(figure, matrix, tokens, position, columns, height)
-        _add_bands(figure, matrix, column, axes, tokens)
-        _add_levels(figure, matrix, column, (teachers or {}).get(column.domain), axes, tokens)
-        _add_scores(figure, matrix, column, axes, tokens)
-    return figure
+        number = "" if position == 0 else str(position + 1)
+        axes, title = _axes(matrix, tokens, position, columns, height)
+        layout |= {f"xaxis{number}": axes[0], f"yaxis{number}": axes[1]}
+        levels = _levels(matrix, column, (teachers or {}).get(column.domain), tokens)
+        shapes += [*_bands(matrix, column, number, tokens), *[_level_line(level, number) for level in levels]]
+        notes += [title, *[_level_name(level, number) for level in levels]]
+        data += _scores(matrix, column, number, tokens)
+    return make_figure(tokens, height=height, data=data, shapes=shapes, notes=notes, layout=layout)
 
 
-def _add_axes(figure: go.Figure, matrix: ScoreMatrix, tokens: Tokens, position: int, columns: int, height: int) -> None:
+def _axes(
+    matrix: ScoreMatrix, tokens: Tokens, position: int, columns: int, height: int
+) -> tuple[tuple[Part, Part], Part]:
     """Place a panel in the grid and write its domain above it."""
-    axes, (down, across) = "" if position == 0 else str(position + 1), divmod(position, columns)
+    number, (down, across) = "" if position == 0 else str(position + 1), divmod(position, columns)
     inner = height - TOP - BOTTOM
     top = 1 - down * (PANEL + GAP) / inner
     gutter = 0.03 if columns > 1 else 0.0
     width = (1 - gutter * (columns - 1)) / columns
     left = across * (width + gutter)
+    is_lowest = position + columns >= len(matrix.columns)
     x = quiet_axis(
         tokens,
-        domain=[left, left + width],
-        anchor=f"y{axes}",
+        domain=[round(left, 4), round(left + width, 4)],
+        anchor=f"y{number}",
         range=[-0.6, len(matrix.rows) - 0.4],
         tickvals=list(range(len(matrix.rows))),
         showgrid=False,
-        **({"ticktext": _row_names(matrix), "tickangle": -45} if position + columns >= len(matrix.columns) else {}),
+        **({"ticktext": _row_names(matrix), "tickangle": -45} if is_lowest else {}),
     )
     y = quiet_axis(
         tokens,
-        domain=[max(0.0, top - PANEL / inner), top],
-        anchor=f"x{axes}",
+        domain=[round(max(0.0, top - PANEL / inner), 4), round(top, 4)],
+        anchor=f"x{number}",
         range=[-4, 104],
         tickvals=[0, 50, 100],
         showticklabels=across == 0,
     )
-    figure.update_layout({f"xaxis{axes}": x, f"yaxis{axes}": y})
-    figure.add_annotation(
-        text=f"<b>{matrix.columns[position].title}</b>",
-        xref="paper",
-        yref="paper",
-        x=left,
-        y=top,
-        xanchor="left",
-        yanchor="bottom",
-        yshift=6,
-        showarrow=False,
-        font={"size": 13},
-    )
+    title: Part = {
+        "text": f"<b>{matrix.columns[position].title}</b>",
+        "xref": "paper",
+        "yref": "paper",
+        "x": left,
+        "y": top,
+    }
+    return (x, y), {**title, "xanchor": "left", "yanchor": "bottom", "yshift": 6, "font": {"size": 13}}
 
 
 def _row_names(matrix: ScoreMatrix) -> list[str]:
@@ -96,72 +98,78 @@ def _row_names(matrix: ScoreMatrix) -> list[str]:
     return [f"{clipped(row.title, LONGEST_NAME)} {at}" for at, row in enumerate(matrix.rows)]
 
 
-def _add_bands(figure: go.Figure, matrix: ScoreMatrix, column: ColumnInfo, axes: str, tokens: Tokens) -> None:
+def _bands(matrix: ScoreMatrix, column: ColumnInfo, number: str, tokens: Tokens) -> list[Part]:
     """Shade the stages that train the domain, and those that teach it back."""
     domains = tuple(c.domain for c in matrix.columns)
-    for position, row in enumerate(matrix.rows):
-        if column.domain not in row.domains or row.kind not in ("grpo", "mopd"):
-            continue
-        colour = tokens.mopd if row.kind == "mopd" else domain_colour(column.domain, domains, tokens)
-        figure.add_shape(
-            type="rect",
-            xref=f"x{axes}",
-            yref=f"y{axes} domain",
-            x0=position - 0.5,
-            x1=position + 0.5,
-            y0=0,
-            y1=1,
-            line_width=0,
-            fillcolor=faint(colour, 0.13),
-            layer="below",
-        )
+    hues = {"mopd": tokens.mopd, "grpo": domain_colour(column.domain, domains, tokens)}
+    return [
+        {
+            "type": "rect",
+            "xref": f"x{number}",
+            "yref": f"y{number} domain",
+            "x0": position - 0.5,
+            "x1": position + 0.5,
+            "y0": 0,
+            "y1": 1,
+            "line": {"width": 0},
+            "fillcolor": faint(hues[row.kind], 0.13),
+            "layer": "below",
+        }
+        for position, row in enumerate(matrix.rows)
+        if column.domain in row.domains and row.kind in hues
+    ]
 
 
-def _add_levels(
-    figure: go.Figure, matrix: ScoreMatrix, column: ColumnInfo, teacher: str | None, axes: str, tokens: Tokens
-) -> None:
-    """Draw the teacher's score (dashed) and the score of guessing (dotted) across the panel."""
+@dataclass(frozen=True)
+class _Level:
+    name: str
+    at: float
+    colour: str
+    dash: str
+    side: str  # where its name stands, so that two levels do not write over each other
+
+
+def _levels(matrix: ScoreMatrix, column: ColumnInfo, teacher: str | None, tokens: Tokens) -> list[_Level]:
+    """List the score of guessing (dotted) and the teacher's (dashed)."""
     cell = matrix.cell(teacher, column.domain) if teacher else None
-    if column.chance > 0:
-        _add_level(figure, 100 * column.chance, axes, tokens.muted, "dot", "chance", side="right")
-    if cell is not None:
-        _add_level(figure, 100 * cell.mean, axes, tokens.mopd, "dash", "teacher", side="left")
-
-
-def _add_level(figure: go.Figure, level: float, axes: str, colour: str, dash: str, name: str, *, side: str) -> None:
-    figure.add_shape(
-        type="line",
-        xref=f"x{axes} domain",
-        yref=f"y{axes}",
-        x0=0,
-        x1=1,
-        y0=level,
-        y1=level,
-        line={"color": colour, "width": 1, "dash": dash},
-        layer="below",
+    chance = (
+        [_Level("chance", round(100 * column.chance, 2), tokens.muted, "dot", "right")] if column.chance > 0 else []
     )
-    figure.add_annotation(
-        text=name,
-        xref=f"x{axes} domain",
-        yref=f"y{axes}",
-        x=0 if side == "left" else 1,
-        y=level,
-        xanchor=side,
-        yanchor="bottom",
-        showarrow=False,
-        font={"size": 10, "color": colour},
-    )
+    return chance + ([_Level("teacher", _points_of(cell), tokens.mopd, "dash", "left")] if cell else [])
 
 
-def _add_scores(figure: go.Figure, matrix: ScoreMatrix, column: ColumnInfo, axes: str, tokens: Tokens) -> None:
+def _level_line(level: _Level, number: str) -> Part:
+    place: Part = {"xref": f"x{number} domain", "yref": f"y{number}", "x0": 0, "x1": 1, "y0": level.at, "y1": level.at}
+    return {"type": "line", **place, "line": {"color": level.colour, "width": 1, "dash": level.dash}, "layer": "below"}
+
+
+def _level_name(level: _Level, number: str) -> Part:
+    place: Part = {
+        "xref": f"x{number} domain",
+        "yref": f"y{number}",
+        "x": 0 if level.side == "left" else 1,
+        "y": level.at,
+    }
+    return {
+        "text": level.name,
+        **place,
+        "xanchor": level.side,
+        "yanchor": "bottom",
+        "font": {"size": 10, "color": level.colour},
+    }
+
+
+def _scores(matrix: ScoreMatrix, column: ColumnInfo, number: str, tokens: Tokens) -> list[Part]:
     line, side = _links(matrix, column)
-    common = {"xaxis": f"x{axes}", "yaxis": f"y{axes}", "mode": "lines", "hoverinfo": "skip"}
-    if side[0]:
-        figure.add_trace(
-            go.Scatter(x=side[0], y=side[1], line={"color": tokens.line, "width": 1, "dash": "dot"}, **common)
-        )
-    figure.add_trace(go.Scatter(x=line[0], y=line[1], line={"color": tokens.line, "width": 1.5}, **common))
-    figure.add_trace(_points(matrix, column, axes, tokens))
+    common: Part = {"type": "scatter", "xaxis": f"x{number}", "yaxis": f"y{number}"}
+    join: Part = {**common, "mode": "lines", "hoverinfo": "skip"}
+    dotted = (
+        [{**join, "x": side[0], "y": side[1], "line": {"color": tokens.line, "width": 1, "dash": "dot"}}]
+        if side[0]
+        else []
+    )
+    solid = {**join, "x": line[0], "y": line[1], "line": {"color": tokens.line, "width": 1.5}}
+    return [*dotted, solid, {**common, **_points(matrix, column, tokens)}]
 
 
 def _links(matrix: ScoreMatrix, column: ColumnInfo) -> tuple[tuple[list[float | None], list[float | None]], ...]:
@@ -182,37 +190,35 @@ def _links(matrix: ScoreMatrix, column: ColumnInfo) -> tuple[tuple[list[float | 
     return line, side
 
 
-def _points(matrix: ScoreMatrix, column: ColumnInfo, axes: str, tokens: Tokens) -> go.Scatter:
+def _points(matrix: ScoreMatrix, column: ColumnInfo, tokens: Tokens) -> Part:
     domains = tuple(c.domain for c in matrix.columns)
     scored = [(at, row, cell) for at, row in enumerate(matrix.rows) if (cell := matrix.cell(row.key, column.domain))]
-    colours = [stage_colour(row.kind, row.domains, domains, tokens) for _, row, _ in scored]
-    whiskers: dict[str, Any] = {
-        "type": "data",
-        "symmetric": False,
-        "array": [round(100 * (cell.interval[1] - cell.mean), 2) if cell.interval else 0 for _, _, cell in scored],
-        "arrayminus": [round(100 * (cell.mean - cell.interval[0]), 2) if cell.interval else 0 for _, _, cell in scored],
-        "color": tokens.line,
-        "thickness": 1.25,
-        "width": 0,
-    }
-    return go.Scatter(
-        xaxis=f"x{axes}",
-        yaxis=f"y{axes}",
-        mode="markers",
-        name=column.title,
-        x=[at for at, _, _ in scored],
-        y=[_points_of(cell) for _, _, cell in scored],
-        error_y=whiskers,
-        marker={
+    return {
+        "mode": "markers",
+        "name": column.title,
+        "x": [at for at, _, _ in scored],
+        "y": [_points_of(cell) for _, _, cell in scored],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [round(100 * (cell.interval[1] - cell.mean), 2) if cell.interval else 0 for _, _, cell in scored],
+            "arrayminus": [
+                round(100 * (cell.mean - cell.interval[0]), 2) if cell.interval else 0 for _, _, cell in scored
+            ],
+            "color": tokens.line,
+            "thickness": 1.25,
+            "width": 0,
+        },
+        "marker": {
             "symbol": [MARKERS[row.kind] for _, row, _ in scored],
             "size": [11 if row.kind == "mopd" else 8 for _, row, _ in scored],
-            "color": colours,
+            "color": [stage_colour(row.kind, row.domains, domains, tokens) for _, row, _ in scored],
             "line": {"color": tokens.ground, "width": [1.75 if row.kind == "mopd" else 1 for _, row, _ in scored]},
             "opacity": 1,
         },
-        customdata=[[row.title, words.cell(cell), row.key] for _, row, cell in scored],
-        hovertemplate="<b>%{customdata[0]}</b><br>%{fullData.name} %{customdata[1]}<extra></extra>",
-    )
+        "customdata": [[row.title, words.cell(cell), row.key] for _, row, cell in scored],
+        "hovertemplate": "<b>%{customdata[0]}</b><br>%{fullData.name} %{customdata[1]}<extra></extra>",
+    }
 
 
 def _points_of(cell: ScoreCell) -> float:

@@ -10,7 +10,7 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from runs.drift import Change, ScoreCell, ScoreMatrix, Since, find_changes, words
-from runs.plots.theme import CLEAR, TOKENS, Theme, Tokens, between, clipped, new_figure, quiet_axis, readable_on
+from runs.plots.theme import CLEAR, TOKENS, Part, Theme, Tokens, between, clipped, make_figure, quiet_axis, readable_on
 
 Mode = Literal["score", "start", "previous", "peak", "own"]
 ROW, TOP = 32, 30  # pixels
@@ -45,23 +45,22 @@ def matrix_heatmap(
         else _change_cells(matrix, mode, start, decimals, tokens)
     )
     n_rows, n_columns = len(matrix.rows), len(matrix.columns)
-    figure = new_figure(
-        tokens, height=TOP + 8 + ROW * n_rows, margin={"t": TOP, "b": 8, "l": 8, "r": 8}, hovermode="closest"
-    )
-    figure.update_layout(
-        xaxis=quiet_axis(
+    layout = {
+        "margin": {"t": TOP, "b": 8, "l": 8, "r": 8},
+        "xaxis": quiet_axis(
             tokens, side="top", range=[-0.5, n_columns - 0.5], tickvals=list(range(n_columns)),
             ticktext=[column.label for column in matrix.columns], showgrid=False,
         ),
-        yaxis=quiet_axis(
+        "yaxis": quiet_axis(
             tokens, range=[n_rows - 0.5, -0.5], tickvals=list(range(n_rows)), showgrid=False, automargin=True,
-            ticktext=[f"{at} {clipped(row.title, length)} " for at, row in enumerate(matrix.rows)], tickfont={"size": 12, "color": tokens.text},
+            ticktext=[f"{at} {clipped(row.title, length)} " for at, row in enumerate(matrix.rows)],
+            tickfont={"size": 12, "color": tokens.text},
         ),
-    )  # fmt: skip
-    figure.add_trace(_squares(cells))
-    figure.add_trace(_numbers(matrix, cells))
-    _outline_own_stages(figure, matrix, tokens)
-    return figure
+    }  # fmt: skip
+    data = [_squares(cells), _numbers(matrix, cells)]
+    return make_figure(
+        tokens, height=TOP + 8 + ROW * n_rows, data=data, shapes=_outlines(matrix, tokens), notes=[], layout=layout
+    )
 
 
 def _score_cells(matrix: ScoreMatrix, decimals: int, tokens: Tokens) -> list[list[_Cell]]:
@@ -103,42 +102,53 @@ def _change_cell(matrix: ScoreMatrix, change: Change, decimals: int, tokens: Tok
     )
 
 
-def _squares(cells: list[list[_Cell]]) -> go.Heatmap:
+def _squares(cells: list[list[_Cell]]) -> Part:
     """Colour each cell as it says: z numbers the colours, so that the scale is a lookup and not a second opinion."""
-    colours = sorted({cell.colour for row in cells for cell in row})
+    colours = sorted({cell.colour for row in cells for cell in row}) or [CLEAR]
     last = max(1, len(colours) - 1)
-    return go.Heatmap(
-        z=[[colours.index(cell.colour) for cell in row] for row in cells],
-        zmin=0,
-        zmax=last,
-        colorscale=[[at / last, colour] for at, colour in enumerate(colours)]
-        if len(colours) > 1
-        else [[0, colours[0]], [1, colours[0]]],
-        xgap=2,
-        ygap=2,
-        showscale=False,
-        hoverinfo="skip",
-    )
+    scale = [[at / last, colour] for at, colour in enumerate(colours)]
+    return {
+        "type": "heatmap",
+        "z": [[colours.index(cell.colour) for cell in row] for row in cells],
+        "zmin": 0,
+        "zmax": last,
+        "colorscale": scale if len(scale) > 1 else [[0, colours[0]], [1, colours[0]]],
+        "xgap": 2,
+        "ygap": 2,
+        "showscale": False,
+        "hoverinfo": "skip",
+    }
 
 
-def _numbers(matrix: ScoreMatrix, cells: list[list[_Cell]]) -> go.Scatter:
+def _numbers(matrix: ScoreMatrix, cells: list[list[_Cell]]) -> Part:
     flat = [(down, across, cell) for down, row in enumerate(cells) for across, cell in enumerate(row)]
-    return go.Scatter(
-        mode="text",
-        x=[across for _, across, _ in flat],
-        y=[down for down, _, _ in flat],
-        text=[cell.text for *_, cell in flat],
-        textfont={"size": 12, "color": [cell.text_colour for *_, cell in flat]},
-        customdata=[[matrix.rows[down].title, matrix.columns[across].title, cell.facts] for down, across, cell in flat],
-        hovertemplate="<b>%{customdata[0]}</b> · %{customdata[1]}<br>%{customdata[2]}<extra></extra>",
-    )
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": [across for _, across, _ in flat],
+        "y": [down for down, _, _ in flat],
+        "text": [cell.text for *_, cell in flat],
+        "textfont": {"size": 12, "color": [cell.text_colour for *_, cell in flat]},
+        "customdata": [
+            [matrix.rows[down].title, matrix.columns[across].title, cell.facts] for down, across, cell in flat
+        ],
+        "hovertemplate": "<b>%{customdata[0]}</b> · %{customdata[1]}<br>%{customdata[2]}<extra></extra>",
+    }
 
 
-def _outline_own_stages(figure: go.Figure, matrix: ScoreMatrix, tokens: Tokens) -> None:
-    for down, row in enumerate(matrix.rows):
-        for across, column in enumerate(matrix.columns):
-            if row.kind == "grpo" and column.domain in row.domains:
-                figure.add_shape(
-                    type="rect", x0=across - 0.49, x1=across + 0.49, y0=down - 0.47, y1=down + 0.47,
-                    line={"color": tokens.text, "width": 1}, fillcolor=CLEAR,
-                )  # fmt: skip
+def _outlines(matrix: ScoreMatrix, tokens: Tokens) -> list[Part]:
+    """Frame each domain's own stages."""
+    return [
+        {
+            "type": "rect",
+            "x0": across - 0.49,
+            "x1": across + 0.49,
+            "y0": down - 0.47,
+            "y1": down + 0.47,
+            "line": {"color": tokens.text, "width": 1},
+            "fillcolor": CLEAR,
+        }
+        for down, row in enumerate(matrix.rows)
+        for across, column in enumerate(matrix.columns)
+        if row.kind == "grpo" and column.domain in row.domains
+    ]

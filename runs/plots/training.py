@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from runs.plots.theme import TOKENS, Theme, Tokens, faint, new_figure, quiet_axis
+from runs.plots.theme import TOKENS, Part, Theme, Tokens, faint, make_figure, quiet_axis
 
 Series = tuple[Sequence[int], Sequence[float]]  # steps, values
 MAX_POINTS = 600  # per line; more are thinned to the extremes of each stretch, so that spikes stay
 SMOOTHING = 0.8
+HEIGHT = 220  # pixels
 
 
 def training_curve(
@@ -26,37 +27,27 @@ def training_curve(
     smoothing: weight of the past in the running mean, 0 (none) to below 1. resumes: steps a resumed trainer went on from.
     """
     tokens = TOKENS[theme]
-    figure = new_figure(tokens, height=220, margin={"t": 34, "b": 34, "l": 8, "r": 12}, hovermode="x unified")
-    figure.update_layout(
-        xaxis=quiet_axis(
-            tokens,
-            showgrid=False,
-            title={"text": "step", "font": {"size": 11, "color": tokens.muted}},
-            rangemode="tozero",
-        ),
-        yaxis=quiet_axis(tokens, automargin=True, nticks=5),
-    )
-    figure.add_annotation(
-        text=f"<b>{title}</b>" + (f" <span style='color:{tokens.muted}'>{unit}</span>" if unit else ""),
-        xref="paper",
-        yref="paper",
-        x=0,
-        y=1,
-        xanchor="left",
-        yanchor="bottom",
-        yshift=8,
-        showarrow=False,
-        font={"size": 13},
-    )
     hues = (tokens.accent,) if len(series) == 1 else tokens.domains
-    for position, (name, (steps, values)) in enumerate(series.items()):
-        _add_line(figure, name, steps, values, hues[position % len(hues)], smoothing)
-    for step in resumes:
-        _add_resume(figure, step, tokens)
-    figure.update_layout(
-        showlegend=len(series) > 1, legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"}
+    lines = [_lines(name, *line, hues[at % len(hues)], smoothing) for at, (name, line) in enumerate(series.items())]
+    muted = {"size": 11, "color": tokens.muted}
+    layout = {
+        "margin": {"t": 34, "b": 34, "l": 8, "r": 12},
+        "hovermode": "x unified",
+        "xaxis": quiet_axis(tokens, showgrid=False, title={"text": "step", "font": muted}, rangemode="tozero"),
+        "yaxis": quiet_axis(tokens, automargin=True, nticks=5),
+        "showlegend": len(series) > 1,
+        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
+    }
+    notes = [_heading(title, unit, tokens), *[_resume_name(step, tokens) for step in resumes]]
+    shapes = [_resume_line(step, tokens) for step in resumes]
+    return make_figure(
+        tokens,
+        height=HEIGHT,
+        data=[trace for pair in lines for trace in pair],
+        shapes=shapes,
+        notes=notes,
+        layout=layout,
     )
-    return figure
 
 
 def smooth(values: Sequence[float], weight: float) -> list[float]:
@@ -83,55 +74,45 @@ def thin(steps: Sequence[int], values: Sequence[float], max_points: int = MAX_PO
     return [steps[at] for at in sorted(keep)], [values[at] for at in sorted(keep)]
 
 
-def _add_line(
-    figure: go.Figure, name: str, steps: Sequence[int], values: Sequence[float], hue: str, smoothing: float
-) -> None:
+def _lines(name: str, steps: Sequence[int], values: Sequence[float], hue: str, smoothing: float) -> list[Part]:
+    hover = "%{y:.4g}<extra>%{fullData.name}</extra>"
+    clear: Part = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "line": {"color": hue, "width": 1.75},
+        "hovertemplate": hover,
+    }
     x, y = thin(steps, values)
-    if smoothing:
-        figure.add_trace(
-            go.Scatter(
-                x=x,
-                y=_finite(y),
-                mode="lines",
-                line={"color": faint(hue, 0.28), "width": 1},
-                hoverinfo="skip",
-                showlegend=False,
-            )
-        )
-        x, y = thin(steps, smooth(values, smoothing))
-    figure.add_trace(
-        go.Scatter(
-            x=x,
-            y=_finite(y),
-            mode="lines",
-            name=name,
-            line={"color": hue, "width": 1.75},
-            hovertemplate="%{y:.4g}<extra>%{fullData.name}</extra>",
-        )
-    )
+    if not smoothing:
+        return [{**clear, "x": x, "y": _finite(y)}]
+    raw: Part = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "showlegend": False, "x": x, "y": _finite(y)}
+    x, y = thin(steps, smooth(values, smoothing))
+    return [{**raw, "line": {"color": faint(hue, 0.28), "width": 1}}, {**clear, "x": x, "y": _finite(y)}]
 
 
-def _add_resume(figure: go.Figure, step: int, tokens: Tokens) -> None:
-    figure.add_shape(
-        type="line",
-        x0=step,
-        x1=step,
-        yref="paper",
-        y0=0,
-        y1=1,
-        line={"color": tokens.muted, "width": 1, "dash": "dot"},
-        layer="below",
-    )
-    figure.add_annotation(
-        text="resumed",
-        x=step,
-        yref="paper",
-        y=0,
-        xanchor="left",
-        yanchor="bottom",
-        showarrow=False,
-        font={"size": 10, "color": tokens.muted},
-    )
+def _heading(title: str, unit: str, tokens: Tokens) -> Part:
+    text = f"<b>{title}</b>" + (f" <span style='color:{tokens.muted}'>{unit}</span>" if unit else "")
+    place: Part = {
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0,
+        "y": 1,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "yshift": 8,
+    }
+    return {"text": text, **place, "font": {"size": 13}}
+
+
+def _resume_line(step: int, tokens: Tokens) -> Part:
+    line = {"color": tokens.muted, "width": 1, "dash": "dot"}
+    return {"type": "line", "x0": step, "x1": step, "yref": "paper", "y0": 0, "y1": 1, "line": line, "layer": "below"}
+
+
+def _resume_name(step: int, tokens: Tokens) -> Part:
+    place: Part = {"x": step, "yref": "paper", "y": 0, "xanchor": "left", "yanchor": "bottom"}
+    return {"text": "resumed", **place, "font": {"size": 10, "color": tokens.muted}}
 
 
 def _finite(values: Sequence[float]) -> list[float | None]:

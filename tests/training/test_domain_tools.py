@@ -8,7 +8,7 @@ from workers.training.domains import tools
 from workers.training.rollouts import Grade, Problem
 
 PROBLEM = Problem("tools", "k", "sub 1 from 6", {"f": "sub", "a": 6, "b": 1})
-RIGHT = {"f": 1.0, "a": 1.0, "b": 1.0}
+RIGHT: dict[str, float | str] = {"f": 1.0, "a": 1.0, "b": 1.0}
 
 
 def test_the_call_is_right_whatever_its_spaces_and_order() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -39,14 +40,14 @@ def test_refuses_to_open_a_file_for_writing() -> None:
     assert run_one("f = lambda x: open('/tmp/x', 'w').write('x')").error in ("OSError", "PermissionError")
 
 
-def test_a_file_opened_in_place_of_the_result_pipe_takes_no_bytes(tmp_path: os.PathLike[str]) -> None:
-    path = os.path.join(tmp_path, "written")
-    with open(path, "w"):
-        os.chmod(path, 0o666)
-    os.chmod(tmp_path, 0o777)
-    source = f"import os\nos.close(0)\nfd = os.open({path!r}, os.O_WRONLY)\nos.write(fd, b'x')\nf = abs"
+def test_a_file_opened_in_place_of_the_result_pipe_takes_no_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "written"
+    path.touch()
+    path.chmod(0o666)
+    tmp_path.chmod(0o777)
+    source = f"import os\nos.close(0)\nfile = os.open({str(path)!r}, os.O_WRONLY)\nos.write(file, b'x')\nf = abs"
     assert run_one(source).error
-    assert os.path.getsize(path) == 0
+    assert path.stat().st_size == 0
 
 
 def test_refuses_a_network_connection() -> None:
@@ -92,8 +93,8 @@ def test_programs_leave_nothing_behind_for_each_other() -> None:
 
 
 def test_equal_programs_run_once() -> None:
-    pid = Program("import os, time\nf = lambda x: time.monotonic_ns()", (1,))
-    first, second = run_programs([pid, pid])
+    clock = Program("import time\nf = lambda x: time.monotonic_ns()", (1,))
+    first, second = run_programs([clock, clock])
     assert first == second
 
 

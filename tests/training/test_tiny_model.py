@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -20,8 +21,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 def prompt_ids(tokenizer: PreTrainedTokenizerFast, prompt: str) -> list[int]:
     messages = [{"role": "user", "content": prompt}]
-    encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True)
-    return list(encoded["input_ids"])
+    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    return list(tokenizer.encode(text))
 
 
 def test_a_prompt_is_framed_and_its_pieces_are_single_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -50,6 +51,12 @@ def test_text_survives_and_lengths_fit_the_catalogue(tokenizer: PreTrainedTokeni
 
 def test_an_unknown_character_becomes_unk(tokenizer: PreTrainedTokenizerFast) -> None:
     assert tokenizer.tokenize("añb") == ["a", "<unk>", "b"]
+
+
+def test_the_template_gives_the_same_ids_as_its_text(tokenizer: PreTrainedTokenizerFast) -> None:
+    messages = [{"role": "user", "content": "please 7 plus 9"}]
+    encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True)
+    assert cast(dict[str, list[int]], encoded)["input_ids"] == prompt_ids(tokenizer, "please 7 plus 9")
 
 
 def test_a_conversation_ends_each_answer(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -83,7 +90,7 @@ def test_saving_loses_nothing(tokenizer: PreTrainedTokenizerFast, tmp_path: Path
     again = Qwen3ForCausalLM.from_pretrained(tmp_path)
     assert (tmp_path / "model.safetensors").exists()
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
-    reread = AutoTokenizer.from_pretrained(tmp_path)
+    reread = cast(PreTrainedTokenizerFast, AutoTokenizer.from_pretrained(tmp_path))
     assert reread.get_vocab() == tokenizer.get_vocab()
     assert prompt_ids(reread, "find b7a9?b") == prompt_ids(tokenizer, "find b7a9?b")
     assert reread.decode(reread.encode("please 7 plus 9")) == "please 7 plus 9"

@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from runs import lifecycle
 from runs.models import Role, Run, Status
@@ -93,7 +94,7 @@ def test_the_address_filters_by_status_and_by_text(ada: Client) -> None:
 
 def test_a_status_found_in_sql_is_the_runs_own_status() -> None:
     project = a_project()
-    queued, running, done, failed, paused, cancelled, between = (a_run(project) for _ in range(7))
+    _queued, running, done, failed, paused, cancelled, between = (a_run(project) for _ in range(7))
     begin(running, "warm")
     finish(done, "warm", "if_rl", "mopd")
     lifecycle.fail(claim(failed.stages.get(name="warm")), code="error", reason="it broke")
@@ -118,12 +119,14 @@ def test_a_silent_workers_run_is_found_as_stale(settings) -> None:
 def test_an_empty_list_gives_the_first_step(ada: Client) -> None:
     page = ada.get("/projects/team/runs/").content.decode()
     assert "No runs yet" in page
-    assert 'href="/projects/team/runs/new/"' in page
+    assert f'href="{reverse("runs:new", args=("team",))}"' in page
 
 
 def test_a_viewer_is_not_offered_to_launch(client: Client) -> None:
     client.force_login(a_member(a_project(), "vic", Role.VIEWER))
-    assert "/runs/new/" not in client.get("/projects/team/runs/").content.decode().split("<main")[1]
+    assert (
+        reverse("runs:new", args=("team",)) not in client.get("/projects/team/runs/").content.decode().split("<main")[1]
+    )
 
 
 def test_live_updates_ask_for_the_rows_alone(ada: Client) -> None:

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import dj_database_url
 import psycopg2
@@ -83,6 +84,10 @@ def test_a_path_that_no_socket_can_have(tmp_path: Path, name: str) -> None:
     with stores(var, is_scratch=True), ask_redis(var) as client:
         assert ask_postgres(var, "select 1") == 1
         assert client.ping()
+        folder = Path(unquote(redis_url(var)).removeprefix("unix://")).parent
+        assert not folder.is_relative_to(var)
+        assert folder.stat().st_mode & 0o077 == 0
+    assert not folder.exists()
 
 
 def test_what_is_configured_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,12 +57,13 @@ def run_in_folder(argv: list[str], import_work: Callable[[], Work]) -> int:
         except FolderBusyError as error:
             print(error, file=sys.stderr)
             return 1  # the outcome is the other process's to write
-        outcome = _outcome_of(folder, stop, import_work)
+        outcome = carry_out(folder, stop, import_work)
         print(f"{outcome.status}: {outcome.reason or f'step {outcome.step}'}", flush=True)
     return 1 if outcome.status == "failed" else 0
 
 
-def _outcome_of(folder: StageDir, stop: StopRequest, import_work: Callable[[], Work]) -> Outcome:
+def carry_out(folder: StageDir, stop: StopRequest, import_work: Callable[[], Work]) -> Outcome:
+    """Do the work unless it is done, and write down how it ended, whatever happened; the caller holds the lock."""
     from workers.training.failures import outcome_of
 
     earlier = read_document(folder.outcome, Outcome)

@@ -32,6 +32,7 @@ from pathlib import Path
 _CHILD = Path(__file__).with_name("sandbox_child.py")
 _MAX_SOURCE_CHARACTERS = 100_000
 _START_TIMEOUT_S = 20.0
+_END_TIMEOUT_S = 1.0
 _REPLY_MARGIN_S = 5.0  # the child kills a program at its own deadline; this much later the child itself is stuck
 
 
@@ -100,12 +101,15 @@ class _Child:
         return self._read_line(timeout_s)
 
     def close(self) -> None:
-        """End the child. Closing its standard input reaches the inner process too, whatever the outer one does."""
+        """End the child: it ends by itself when its standard input does, and is killed if it is stuck."""
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()
-        self._process.kill()
-        self._process.wait()
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._folder.cleanup()
 
     def _read_line(self, timeout_s: float) -> dict[str, object]:

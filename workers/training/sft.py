@@ -3,8 +3,6 @@
 Cross-entropy is the policy gradient of an answer that someone else wrote and that deserves full credit.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
@@ -19,11 +17,11 @@ from workers.training.rollouts import Grade, Rollout
 class SFT:
     """Supervised fine-tuning: how it fills the loop's verbs."""
 
-    average: Literal["token", "sequence"] = "token"
     temperature = 1.0
 
     def __init__(self, spec: ResolvedStageSpec, stage: SFTSpec, policy: Policy) -> None:
         self.spec, self.stage, self.policy = spec, stage, policy
+        self.average = stage.loss_average
         early_steps = round(stage.early_share * stage.steps)
         self.mixture = Mixture(stage.domains, stage.batch_size, early=stage.early_domains, early_steps=early_steps)
 

@@ -129,6 +129,7 @@ def _loop(
             "tokens_per_s": n_tokens / (ended - started),
             "step_s": ended - started,
             "sample_s": sampled - started,
+            "grade_s": graded - sampled,
             "update_s": ended - graded,
         }
         record_step(folder, step, metrics)

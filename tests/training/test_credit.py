@@ -1,0 +1,167 @@
+"""How GRPO and MOPD give credit: which rollouts count, and what each token deserves."""
+
+from statistics import fmean
+
+import pytest
+import torch
+
+from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, TinyModelSpec
+from workers.training.grpo import GRPO
+from workers.training.mopd import MOPD
+from workers.training.optim import Optimizers
+from workers.training.policy import Policy, build_policy, sampled
+from workers.training.rollouts import Problem, Rollout
+from workers.training.sampling import make_sampler
+
+TINY = TinyModelSpec(hidden_size=16, layers=1, heads=2, head_size=8, mlp_size=16)
+PROBLEM = Problem("stem", "k", "max?A1B2C3D4", {"value": 4, "letter": "D"})
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return build_policy(TINY, seed=1)
+
+
+def grpo(policy: Policy, **settings) -> GRPO:
+    stage = GRPOSpec(
+        **{"name": "s", "domains": {"stem": 1}, "steps": 5, "learning_rate": 0.01, "rollouts_per_prompt": 4} | settings
+    )
+    spec = ResolvedStageSpec(run="r", seed=0, model=TINY, stage=stage, start_folder=None)
+    return GRPO(spec, stage, policy, make_sampler(policy), reference=None, reward_model=None)
+
+
+def mopd(policy: Policy, teachers: dict[str, Policy], **settings) -> MOPD:
+    stage = MOPDSpec(
+        **{"name": "s", "domains": dict.fromkeys(teachers, 1), "steps": 5, "learning_rate": 0.01} | settings
+    )
+    spec = ResolvedStageSpec(run="r", seed=0, model=TINY, stage=stage, start_folder=None)
+    return MOPD(spec, stage, policy, make_sampler(policy), teachers=teachers)
+
+
+def groups(*texts: str, cut: int = -1) -> list[Rollout]:
+    """Groups of four answers to PROBLEM; the one numbered `cut` was cut off."""
+    return [Rollout(PROBLEM, i // 4, [3, 4], [7, 8], [-1.0, -1.0], text, i == cut) for i, text in enumerate(texts)]
+
+
+RIGHT, WRONG = "4;D", "4;A"
+
+
+def credited(method: GRPO, rollouts: list[Rollout]) -> list[float]:
+    method.grade(rollouts)
+    return [round(rollout.advantage, 2) for rollout in method.credit(rollouts)]
+
+
+def test_one_right_answer_of_four(policy):
+    # rewards 1 0 0 0: mean 1/4, standard deviation sqrt(3)/4, so sqrt(3) and -1/sqrt(3)
+    assert credited(grpo(policy), groups(RIGHT, WRONG, WRONG, WRONG)) == [1.73, -0.58, -0.58, -0.58]
+
+
+def test_equal_groups_are_left_out_with_dynamic_filtering_and_count_as_tokens_without(policy):
+    rollouts = groups(*[RIGHT] * 4, RIGHT, WRONG, WRONG, WRONG)
+    assert len(credited(grpo(policy), rollouts)) == 4
+    assert credited(grpo(policy, dynamic_filtering=False), rollouts)[:4] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("dynamic_filtering", [True, False])
+def test_a_dead_batch_is_no_update(policy, dynamic_filtering):
+    assert credited(grpo(policy, dynamic_filtering=dynamic_filtering), groups(*[WRONG] * 8)) == []
+
+
+def test_a_dead_batch_is_an_update_where_there_is_an_entropy_bonus(policy):
+    method = grpo(policy, dynamic_filtering=False, entropy_coefficient=0.1)
+    assert credited(method, groups(*[WRONG] * 4)) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("overlong", "expected"),
+    [
+        ("keep", [1, 1, -1, -1]),  # its reward stays
+        ("penalize", [1.73, -0.58, -0.58, -0.58]),  # its reward is 0
+        ("mask", [1, -1, -1]),  # it counts in the mean, and not in the loss
+    ],
+)
+def test_an_answer_that_was_cut_off(policy, overlong, expected):
+    rollouts = groups(RIGHT, RIGHT, WRONG, WRONG, cut=1)
+    assert credited(grpo(policy, overlong=overlong), rollouts) == expected
+
+
+def test_one_step_makes_the_right_answer_likelier(policy):
+    learner = build_policy(TINY, seed=2)
+    method = grpo(learner, warmup_steps=0)
+    rollouts = groups(RIGHT, WRONG, WRONG, WRONG)
+    for rollout in rollouts:
+        rollout.token_ids = learner.response_ids(rollout.text)
+        rollout.logprobs = [0.0] * len(rollout.token_ids)
+
+    def logprob(rollout: Rollout) -> float:
+        batch = learner.batch([rollout])
+        with torch.no_grad():
+            return float(sampled(learner.logprobs(batch), batch).sum())
+
+    before = [logprob(rollouts[0]), logprob(rollouts[1])]
+    method.grade(rollouts)
+    optimizers = Optimizers(learner.model, method.stage)
+    learner.update(method.credit(rollouts), optimizers, method.token_losses, step=1, average="token")
+    after = [logprob(rollouts[0]), logprob(rollouts[1])]
+    assert after[0] - before[0] > after[1] - before[1]
+
+
+def test_entropy_bonus_and_kl_penalty_enter_the_loss(policy):
+    other = build_policy(TINY, seed=5)
+    batch = policy.batch(groups(RIGHT, WRONG, WRONG, WRONG))
+    logprobs_BTV = policy.logprobs(batch).detach()
+    plain = grpo(policy).token_losses(batch, logprobs_BTV).losses_BT
+    bonus = grpo(policy, entropy_coefficient=0.5).token_losses(batch, logprobs_BTV).losses_BT
+    entropy_BT = torch.distributions.Categorical(logits=logprobs_BTV).entropy()
+    torch.testing.assert_close(bonus, plain - 0.5 * entropy_BT)
+
+    method = grpo(policy, kl_coefficient=0.5)
+    method.reference = other
+    penalty = method.token_losses(batch, logprobs_BTV).losses_BT - plain
+    with torch.no_grad():
+        gap_BT = sampled(other.logprobs(batch), batch) - sampled(logprobs_BTV, batch)
+    torch.testing.assert_close(penalty, 0.5 * (gap_BT.exp() - gap_BT - 1))
+
+
+@pytest.mark.parametrize("divergence", ["sampled_token", "full_vocabulary"])
+def test_a_student_that_equals_its_teacher_has_nothing_to_learn(policy, divergence):
+    method = mopd(policy, {"stem": policy}, divergence=divergence)
+    rollouts = method.sample(1)
+    batch = policy.batch(rollouts)
+    policy.model.zero_grad()
+    losses = method.token_losses(batch, policy.logprobs(batch))
+    losses.losses_BT[batch.mask_BT].sum().backward()
+    assert max(float(p.grad.abs().max()) for p in policy.model.parameters()) < 1e-5
+    assert float(losses.stats["reverse_kl"].abs().max()) < 1e-6
+
+
+def test_each_domain_learns_from_its_own_teacher(policy):
+    first, second = build_policy(TINY, seed=5), build_policy(TINY, seed=6)
+    method = mopd(policy, {"stem": first, "tools": second}, prompts_per_step=4)
+    rollouts = method.credit(method.sample(1))
+    optimizers = Optimizers(policy.model, method.stage)
+    expected = []
+    for rollout in rollouts:
+        batch = policy.batch([rollout])
+        teacher = {"stem": first, "tools": second}[rollout.problem.domain]
+        with torch.no_grad():
+            gap_BT = sampled(teacher.logprobs(batch), batch) - sampled(policy.logprobs(batch), batch)
+        expected.append(gap_BT.mean().item())
+    update = policy.update(
+        rollouts, optimizers, method.token_losses, step=1, average="sequence", sort_key=method.sort_key
+    )
+    assert update.stats["teacher_gap"] == pytest.approx(expected, abs=1e-5)
+    found = method.metrics(rollouts, rollouts, update)
+    assert found["teacher_gap"] == pytest.approx(fmean(expected), abs=1e-5)
+    assert found["masked"] == 0
+
+
+def test_tokens_outside_the_band_get_no_gradient(policy):
+    method = mopd(policy, {"stem": build_policy(TINY, seed=5)})
+    rollouts = method.sample(1)[:4]
+    rollouts[0].logprobs = [x - 1.0 for x in rollouts[0].logprobs]  # ratio e, above 2
+    batch = policy.batch(rollouts)
+    losses = method.token_losses(batch, policy.logprobs(batch).detach())
+    assert not losses.losses_BT[0].any()
+    assert bool(losses.losses_BT[1][batch.mask_BT[1]].all())
+    assert losses.stats["masked"][0].tolist() == [1.0] * batch.tokens_BT.shape[1]
