@@ -65,3 +65,9 @@ def _static_files_from_their_sources() -> Iterator[None]:
     }
     with override_settings(STORAGES=plain):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _artifacts_of_its_own(settings: Any, tmp_path: Path) -> None:
+    """Give each test its own artifact folder, which pytest removes."""
+    settings.ARTIFACTS_DIR = tmp_path / "artifacts"

@@ -40,7 +40,7 @@ from workers.spec import (
 Document = dict[str, Any]
 STAGE_SPECS: dict[str, type[BaseModel]] = {"sft": SFTSpec, "grpo": GRPOSpec, "mopd": MOPDSpec}
 MODEL_SPECS: dict[str, type[BaseModel]] = {"tiny": TinyModelSpec, "folder": FolderModelSpec}
-_MODEL_LABELS = [("tiny", "a tiny model, built by the first stage"), ("folder", "a model in a folder")]
+_MODEL_LABELS = [("tiny", "tiny, built by the run"), ("folder", "from a folder")]
 _BAD_SHAPES = (
     {"not_a_recipe", "extra_forbidden", "model_type", "model_attributes_type", "dict_type", "tuple_type", "list_type"}
     | {"union_tag_invalid", "union_tag_not_found"}
@@ -78,6 +78,8 @@ class StageForm:
     kind: str
     name: str
     domain: str  # the one it trains, for its mark; '' where there are several
+    name_field: FormField
+    start_field: FormField
     essentials: list[FormField]
     more: list[FormField]
     domains: DomainGroup
@@ -165,6 +167,7 @@ def _stage_form(document: Document, position: int, problems: Problems) -> StageF
     stage, path = _stages(document)[position], f"stages.{position}"
     kind = str(stage.get("kind"))
     fields = fields_of(STAGE_SPECS[kind], stage, f"{path}.", problems, starts_from=_starts(document, position))
+    head = {field.name.rpartition(".")[2]: field for field in fields}
     domains = [str(domain) for domain in stage.get("domains") or {}]
     has_learned_reward = kind == "grpo" and _is_learned(domains)
     reward = stage.get("reward_model")
@@ -173,7 +176,9 @@ def _stage_form(document: Document, position: int, problems: Problems) -> StageF
         kind=kind,
         name=str(stage.get("name", "")),
         domain=domains[0] if len(domains) == 1 else "",
-        essentials=[field for field in fields if field.is_essential],
+        name_field=head["name"],
+        start_field=head["starts_from"],
+        essentials=[field for field in fields if field.is_essential and field not in (head["name"], head["starts_from"])],
         more=[field for field in fields if not field.is_essential],
         teachers=_teacher_fields(document, position, problems) if kind == "mopd" else [],
         reward_model=fields_of(RewardModelSpec, reward or {}, f"{path}.reward_model.", problems)
@@ -192,7 +197,7 @@ def _stage_form(document: Document, position: int, problems: Problems) -> StageF
 
 def _starts(document: Document, position: int) -> list[tuple[str, str]]:
     names = _names(document)[:position]
-    before = f"the stage before: {names[-1]}" if names else "the base model"
+    before = f"{names[-1]}, the stage before" if names else "the base model"
     return [("", before), *((name, name) for name in reversed(names)), (BASE, "the base model, by name")]
 
 

@@ -9,9 +9,9 @@ _FOLDER = Path(__file__).parent
 
 
 def preset_names() -> list[str]:
-    """Name the presets, the one that runs anywhere first."""
+    """Name the presets, those that run anywhere first."""
     names = sorted(path.stem for path in _FOLDER.glob("*.yaml"))
-    return sorted(names, key=lambda name: not name.startswith("tiny-cascade"))
+    return sorted(names, key=lambda name: not name.startswith("tiny-"))
 
 
 def preset_text(name: str) -> str:

@@ -1,7 +1,6 @@
 """The trainer as a process in a stage's folder: a whole small cascade, and what happens when it is disturbed."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -171,9 +170,9 @@ def test_a_trainer_whose_parent_died_stops_by_itself(sft, tmp_path):
 
 
 def test_a_done_stage_is_left_alone(sft):
-    before = os.stat(sft.steps).st_mtime_ns
+    before = sft.steps.stat().st_mtime_ns
     assert run(sft) == Outcome(status="done", step=12)
-    assert os.stat(sft.steps).st_mtime_ns == before
+    assert sft.steps.stat().st_mtime_ns == before
 
 
 def test_a_damaged_resume_checkpoint_fails_the_stage_and_a_retry_starts_it_over(sft, tmp_path):
