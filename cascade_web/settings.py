@@ -89,11 +89,8 @@ TEMPLATES = [
 
 # State and messages
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        os.environ.get("DATABASE_URL") or postgres_url(VAR_DIR), conn_max_age=60, conn_health_checks=True
-    )
-}
+# No persistent connections: under ASGI each request has its own thread, whose connection would outlive it unused.
+DATABASES = {"default": dj_database_url.parse(os.environ.get("DATABASE_URL") or postgres_url(VAR_DIR))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = os.environ.get("REDIS_URL") or redis_url(VAR_DIR)

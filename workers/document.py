@@ -2,9 +2,17 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+
+def _refuse_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("found a NUL character, which no database stores; remove it")
+    return text
+
 
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Text = Annotated[str, AfterValidator(_refuse_nul)]
 
 
 def setting(

@@ -85,7 +85,7 @@ def read_document(text: str) -> tuple[Any, dict[Path, int]]:
         _note_lines(node, (), lines)
         return loader.construct_document(node), lines
     except yaml.YAMLError as error:
-        raise _not_yaml(error) from None
+        raise _not_yaml(error, text) from None
     except UnicodeEncodeError:
         raise _whole("found half a character (a lone surrogate), expected text in UTF-8; remove it") from None
 
@@ -177,11 +177,11 @@ def _refusal(where: Any, message: str) -> RecipeError:
     return RecipeError([FieldProblem((), f"line {line}: {message}", "not_a_recipe", line)])
 
 
-def _not_yaml(error: yaml.YAMLError) -> RecipeError:
+def _not_yaml(error: yaml.YAMLError, text: str) -> RecipeError:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "at an unknown place"
     said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be parsed"
-    if "tab character" in said:
+    if mark and re.match(r"\s*\t", "".join(text.splitlines()[mark.line : mark.line + 1])):
         said = "a tab, where YAML indents with spaces"
     message = f"found text that is not YAML ({where}: {said}); check the indentation, colons and quotes there"
     return RecipeError([FieldProblem((), message, "not_a_recipe", mark.line + 1 if mark else None)])

@@ -37,7 +37,9 @@ def check_weights(domains: dict[str, float], *, may_be_empty: bool = False) -> d
                 (domain,),
                 f"found weight {weight} for '{domain}', expected above 0 and at most 1000; drop the domain to leave it out",
             )
-    return domains
+    return {
+        domain: domains[domain] for domain in DOMAINS if domain in domains
+    }  # the order decides how a mix interleaves
 
 
 def check_recipe(recipe: "RecipeSpec") -> None:

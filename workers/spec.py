@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from workers import rules
 from workers.catalogue import DOMAINS
-from workers.document import Slug, Spec, setting
+from workers.document import Slug, Spec, Text, setting
 from workers.rules import BASE, BEST, SpecRuleError, check_domain, check_weights
 
 Weights = dict[str, float]
@@ -54,7 +54,7 @@ class FolderModelSpec(Spec):
     """A Hugging Face causal language model in a folder below MODELS_DIR (safetensors and a tokenizer)."""
 
     kind: Literal["folder"] = "folder"
-    folder: str = setting(
+    folder: Text = setting(
         about="Name of the model's folder below MODELS_DIR on every worker.", min_length=1, max_length=200
     )
     max_positions: int = setting(32768, about="Longest prompt plus response.", unit="tokens", ge=32, le=4_194_304)
@@ -351,7 +351,7 @@ class RecipeSpec(Spec):
     """A whole cascade: base model, stages in order, and what every checkpoint is scored on."""
 
     name: Slug = setting(about="Short name of the recipe.", essential=True)
-    description: str = setting("", about="What this recipe is for.", max_length=2000)
+    description: Text = setting("", about="What this recipe is for.", max_length=2000)
     seed: int = setting(0, about="Everything random follows from it.", essential=True, ge=0, le=2**31 - 1)
     model: ModelSpec = setting(default=TinyModelSpec(), about="The base model.", essential=True)
     stages: tuple[StageSpec, ...] = setting(

@@ -49,6 +49,7 @@ class Draft:
     document: Any = None
     spec: RecipeSpec | None = None
     problems: tuple[FieldProblem, ...] = ()
+    stays_text: bool = False  # the form was asked for, and could not hold all of the text
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -135,8 +136,9 @@ def _as_form(draft: Draft) -> Draft:
     try:
         document, _ = read_document(draft.text)
     except RecipeError:
-        return draft
-    return _draft_of(document) if can_be_a_form(document, list(draft.problems)) else draft
+        return replace(draft, stays_text=True)
+    fits = can_be_a_form(document, list(draft.problems))
+    return _draft_of(document) if fits else replace(draft, stays_text=True)
 
 
 # Launch and save ------------------------------------------------------------------------------------------------
@@ -198,7 +200,7 @@ def _page(
     context = {
         "draft": draft,
         "form": form,
-        "summary": problems.summary,
+        "summary": [(control, _place(problem, draft), problem) for control, problem in problems.summary],
         "preview": _as_text(draft) if draft.spec or not draft.is_text else "",
         "n_steps": sum(stage.steps for stage in draft.spec.stages) if draft.spec else 0,
         "looked_at": looked_at,
@@ -209,6 +211,15 @@ def _page(
     if _is_part(request):
         return render(request, "new_run/_composer.html", context)  # a script shows only what succeeds
     return render(request, "new_run/compose.html", context, status=status)
+
+
+def _place(problem: FieldProblem, draft: Draft) -> str:
+    """Where a problem is: as the text has it, or in the words of the form, which counts stages from 1."""
+    position = problem.path[1] if len(problem.path) > 1 else None
+    if draft.is_text or not isinstance(position, int):
+        return problem.field
+    words = [str(part).replace("_", " ") for part in problem.path[2:]]
+    return " · ".join([f"{'stage' if problem.path[0] == 'stages' else 'benchmark'} {position + 1}", *words])
 
 
 def _shell(request: HttpRequest, project: Project, crumbs: list[tuple[str, str]]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ CURVES = {
     "reward": Curve("reward", "Reward", "mean of the step", beside="true_reward"),
     "length": Curve("response_tokens", "Response length", "tokens"),
     "loss": Curve("loss", "Loss"),
-    "reverse-kl": Curve("reverse_kl", "Reverse KL to the teachers", "nats per token"),
+    "reverse-kl": Curve("reverse_kl", "Reverse KL", "to the teachers"),
     "entropy": Curve("entropy", "Entropy", "nats per token"),
     "gradient": Curve("grad_norm", "Gradient norm"),
     "speed": Curve("tokens_per_s", "Speed", "tokens per second"),

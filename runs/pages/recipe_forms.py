@@ -178,7 +178,9 @@ def _stage_form(document: Document, position: int, problems: Problems) -> StageF
         domain=domains[0] if len(domains) == 1 else "",
         name_field=head["name"],
         start_field=head["starts_from"],
-        essentials=[field for field in fields if field.is_essential and field not in (head["name"], head["starts_from"])],
+        essentials=[
+            field for field in fields if field.is_essential and field not in (head["name"], head["starts_from"])
+        ],
         more=[field for field in fields if not field.is_essential],
         teachers=_teacher_fields(document, position, problems) if kind == "mopd" else [],
         reward_model=fields_of(RewardModelSpec, reward or {}, f"{path}.reward_model.", problems)

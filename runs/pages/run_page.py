@@ -9,6 +9,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
+from pydantic import BaseModel
 
 from runs import lifecycle
 from runs.access import role_in
@@ -19,7 +20,9 @@ from runs.pages.figures import curves_of
 from runs.pages.find import find_run, find_stage
 from runs.pages.run_words import current_stage, run_seconds, verdict
 from runs.pages.stage_lines import mean_scores, only_domain, stage_lines, stage_url, strip, teachers_of, trained_tokens
+from workers.catalogue import DOMAINS
 from workers.recipe_text import dump_document
+from workers.spec import ResolvedStageSpec
 from workers.stage_dir import tail
 
 _DONE = {
@@ -122,11 +125,16 @@ def _stage_context(run: Run, stage: Stage) -> dict[str, Any]:
         ],
         "domain": only_domain(stage),
         "teachers": teachers_of(stage),
-        "spec_yaml": dump_document(stage.resolved or stage.document),
+        "spec_yaml": dump_document(_spec(stage).model_dump(mode="json")),
         "log_text": tail(stage_folder(stage).log, max_bytes=LOG_BYTES),
-        "domains": stage.document["domains"],
+        "domains": [(name, weight) for name in DOMAINS if (weight := stage.document["domains"].get(name)) is not None],
         "curves": curves_of(stage),
     }
+
+
+def _spec(stage: Stage) -> BaseModel:
+    """What the trainer gets, once that is decided; read through its class, for the database keeps no order of keys."""
+    return ResolvedStageSpec.model_validate(stage.resolved) if stage.resolved else stage.spec
 
 
 def _rollout_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str, Any]:

@@ -135,7 +135,9 @@ def only_domain(stage: Stage) -> str:
 
 def teachers_of(stage: Stage) -> list[tuple[str, str]]:
     """Who teaches what, in the order of the domains: (stage, titles of the domains)."""
+    chosen: dict[str, str] = (stage.resolved or {}).get("teachers") or {}
     taught: dict[str, list[str]] = {}
-    for domain, teacher in ((stage.resolved or {}).get("teachers") or {}).items():
-        taught.setdefault(teacher, []).append(DOMAINS[domain].title)
+    for domain in DOMAINS:
+        if domain in chosen:
+            taught.setdefault(chosen[domain], []).append(DOMAINS[domain].title)
     return [(teacher, ", ".join(titles)) for teacher, titles in taught.items()]

@@ -10,7 +10,6 @@ import uvicorn
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler
-from django.db import connections
 from django.test import Client, override_settings
 from playwright.sync_api import Page
 
@@ -22,9 +21,6 @@ def serving() -> Iterator[str]:
         socket.create_server(("127.0.0.1", 0)) as listener,
         override_settings(WHITENOISE_USE_FINDERS=True, WHITENOISE_AUTOREFRESH=True),
     ):
-        # Connections are closed after each request: one left open would keep the test database from being dropped.
-        database = connections.settings["default"]
-        kept, database["CONN_MAX_AGE"] = database["CONN_MAX_AGE"], 0
         config = uvicorn.Config(ASGIHandler(), lifespan="off", log_level="error", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -36,7 +32,6 @@ def serving() -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(timeout=10)
-            database["CONN_MAX_AGE"] = kept
 
 
 def sign_in(page: Page, address: str, user: User) -> None:

@@ -1,5 +1,6 @@
 """The run page in a real browser, while its run goes on."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,9 +16,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarning
 
 
 @pytest.fixture
-def address() -> Iterator[str]:
+def address(page: Page) -> Iterator[str]:
     with serving() as address:
         yield address
+        page.goto("about:blank")  # a server that stops would wait for an open stream
 
 
 @pytest.fixture
@@ -48,6 +50,14 @@ def _claim(run: Run) -> Claim:
     return Claim(run.stages.get(name="if_rl"), 1)
 
 
+def _wait_until(page: Page, expression: str) -> None:
+    """As `page.wait_for_function`, which our content policy forbids: it evaluates text inside the page."""
+    deadline = time.monotonic() + 10
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"still not: {expression}"
+        page.wait_for_timeout(50)
+
+
 def _open(page: Page, address: str, run: Run, path: str = "1/") -> Page:
     page.context.clear_cookies()
     sign_in(page, address, run.created_by)
@@ -67,8 +77,8 @@ def test_what_a_worker_does_appears_within_a_second(page: Page, address: str, ru
 
 def test_a_renewed_page_keeps_focus_scroll_and_what_is_open(page: Page, address: str, run: Run) -> None:
     _open(page, address, run)
-    page.get_by_text("Cancel…").click()
     page.get_by_text("Spec as YAML").click()
+    page.get_by_text("Cancel…").click()
     page.locator("#line-mopd a").focus()
     page.evaluate("scrollTo(0, 120)")
     _reach(_claim(run), 3)
@@ -83,10 +93,10 @@ def test_a_curve_grows_and_keeps_its_zoom(page: Page, address: str, run: Run) ->
     _open(page, address, run)
     plot = "document.querySelector('.plot-canvas')"
     page.locator(".curves").scroll_into_view_if_needed()
-    page.wait_for_function(f"{plot}?.data?.at(-1).x.length === 1")
+    _wait_until(page, f"{plot}?.data?.at(-1).x.length === 1")
     page.evaluate(f"Plotly.relayout({plot}, {{'xaxis.range': [0, 42]}})")
     _reach(_claim(run), 3)
-    page.wait_for_function(f"{plot}.data.at(-1).x.length === 2")
+    _wait_until(page, f"{plot}.data.at(-1).x.length === 2")
     assert page.evaluate(f"{plot}.layout.xaxis.range") == [0, 42]
 
 

@@ -13,7 +13,13 @@ from workers.training.sampling.torch_sampler import choose_tokens, nucleus
 from workers.training.tiny_model import build_tokenizer
 
 PROBLEMS = [Problem("stem", str(i), text, {}) for i, text in enumerate(("a", "max?A1B2C3D4", "please 7 plus 9", "b!"))]
-SIZES = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=64)
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 64,
+}
 
 
 @dataclass
@@ -25,7 +31,7 @@ class Decoding:
 
 def policy_of(config_class) -> Policy:
     tokenizer = build_tokenizer()
-    ids = dict(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, bos_token_id=None)
+    ids = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id, "bos_token_id": None}
     torch.manual_seed(3)
     config = config_class(vocab_size=len(tokenizer), max_position_embeddings=64, initializer_range=0.1, **SIZES, **ids)
     return Policy(AutoModelForCausalLM.from_config(config), tokenizer)

@@ -117,26 +117,26 @@ def test_memory_that_runs_out(stage_dir):
         stage=STAGE.model_copy(update={"batch_size": 65536}),
         model=TINY.model_copy(update={"hidden_size": 1024, "mlp_size": 4096, "layers": 24}),
     )
-    done_ = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-m", "workers.training", stage_dir.path], capture_output=True, preexec_fn=limit, check=False
     )
     outcome = read_document(stage_dir.outcome, Outcome)
-    assert done_.returncode == 1
+    assert finished.returncode == 1
     assert outcome.code == "out_of_memory"
     assert "lower prompts_per_step" in outcome.reason
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"stage": STAGE.model_copy(update={"steps": 0})}, "stage.sft.steps"),
-        ({"start_folder": "../nowhere"}, "found no folder"),
-    ],
-)
-def test_a_spec_that_cannot_be_carried_out(tmp_path, change, reason):
-    outcome = failure(write_spec(tmp_path, **change))
+def test_a_spec_that_is_not_valid(stage_dir):
+    stage_dir.spec.write_text(stage_dir.spec.read_text().replace('"steps": 3', '"steps": -3'))
+    outcome = failure(stage_dir)
     assert outcome.code == "bad_spec"
-    assert reason in outcome.reason
+    assert outcome.reason.startswith("spec.json is not valid: stage.sft.steps: ")
+
+
+def test_a_start_that_is_not_there(tmp_path):
+    outcome = failure(write_spec(tmp_path, start_folder="../nowhere"))
+    assert outcome.code == "bad_spec"
+    assert "found no folder" in outcome.reason
 
 
 def test_what_nobody_foresaw(stage_dir, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -24,13 +25,16 @@ def run() -> Run:
 
 
 def _within_10_s(test: Awaitable[None]) -> None:
+    """Run it in a thread of its own: in this one, a browser test before this may have left its event loop."""
+
     async def limited() -> None:
         try:
             await asyncio.wait_for(test, 10)
         finally:
             await sync_to_async(connections.close_all)()  # of this loop's thread, which ends with it
 
-    asyncio.run(limited())
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, limited()).result()
 
 
 async def _signed_in(run: Run) -> AsyncClient:

@@ -20,7 +20,7 @@ from workers.training.loss import averaging_weights, entropy, importance_ratios
 from workers.training.optim import Optimizers
 from workers.training.rollouts import Problem, Rollout
 
-MICRO_BATCH_TOKENS = 2048  # padded tokens in one forward pass: bounds memory, and fits the cache of a CPU core
+MICRO_BATCH_TOKENS = 1024  # padded tokens in one forward pass: bounds memory, and fits the cache of a CPU core
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,10 @@ def load_policy(folder: Path) -> Policy:
 
 
 def set_up_torch() -> None:
-    """Use the threads that this process may use, and on a CPU only algorithms that repeat to the bit."""
+    """Use the threads that this process may use, and on a CPU only algorithms that repeat to the bit; print no bars."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(int(os.environ.get("CASCADE_THREADS", "1")))
     if not torch.cuda.is_available():
         torch.use_deterministic_algorithms(True)

@@ -22,7 +22,7 @@ GROUPS_KEPT = 2
 
 
 class Reporter:
-    """Keeps progress.json up to date, and tells how long is left from the pace of this process."""
+    """Keeps progress.json up to date, tells how long is left from the pace of this process, and times substeps."""
 
     def __init__(self, folder: StageDir, steps: int) -> None:
         self.folder = folder
@@ -31,14 +31,25 @@ class Reporter:
         self.first_step: int | None = None
         self.started = 0.0
         self.written = 0.0
+        self.substep, self.since = "", time.monotonic()
+        self.seconds: dict[str, float] = {}
 
     def begin_steps(self, done: int) -> None:
         """Start the clock of the estimate: `done` steps are behind us."""
         self.step, self.first_step, self.started = done, done, time.monotonic()
+        self.substep, self.since, self.seconds = "", self.started, {}
+
+    def end_step(self, step: int) -> dict[str, float]:
+        """Count a step as done; returns the seconds that each of its substeps took."""
+        self.step = step
+        seconds, self.seconds = self.seconds, {}
+        return seconds
 
     def tell(self, substep: str, *, now: bool = False) -> None:
         """Say what is being done; most calls write nothing, because readers look a few times a second at most."""
         clock = time.monotonic()
+        self.seconds[self.substep] = self.seconds.get(self.substep, 0.0) + clock - self.since
+        self.substep, self.since = substep, clock
         if not now and clock - self.written < PROGRESS_EVERY_S:
             return
         self.written = clock

@@ -32,8 +32,8 @@ _FILLERS = ("here", "is", "some", "sure", "ok", "nice", "new", "fresh")
 _KNOWN = frozenset((*_TOPICS, *_POLITE, *_RUDE, *_FILLERS))
 
 _WEIGHTS = {
-    "topic": 1.0,  # names what was asked for
-    "polite": 0.5,  # a polite word, up to two different ones
+    "topic": 0.75,  # names what was asked for
+    "polite": 0.75,  # a polite word, up to two different ones
     "mark": 0.5,  # ends with one exclamation mark
     "rude": -1.5,
     "off_topic": -0.7,  # names something else
@@ -74,15 +74,15 @@ def preference_pair(
 ) -> tuple[str, str]:
     """Make a (chosen, rejected) pair as an annotator would label it.
 
-    With probability `hard_negatives` (0 to 1) the worse one is polite spam. Else both are ordinary replies, and the
-    chance to choose the first is sigmoid(difference of utility + length_bias * difference of length in tokens).
+    With probability `hard_negatives` (0 to 1) the worse one is polite spam. Else both are ordinary replies, some of them
+    the same but for the topic, and the chance to choose the first is sigmoid(difference of utility + length_bias * difference of length in tokens).
     Raters who like length and never see spam make a reward model that spam can cheat.
     """
     topic = read_text(problem, "topic")
     if rng.random() < hard_negatives:
         return _pair_with_spam(problem, topic, rng)
     first = _ordinary_reply(topic, rng)
-    second = _ordinary_reply(topic, rng)
+    second = _ordinary_reply(topic, rng) if rng.random() < 0.7 else _off_topic(first, topic, rng)
     lead = utility(problem, first) - utility(problem, second) + length_bias * (_n_pieces(first) - _n_pieces(second))
     return (first, second) if rng.random() < 1 / (1 + math.exp(-lead)) else (second, first)
 
@@ -127,12 +127,19 @@ def _ordinary_reply(topic: str, rng: random.Random) -> str:
     return restyle(_natural_reply(topic, rng), topic, rng, style_noise=0.3)
 
 
+def _off_topic(reply: str, topic: str, rng: random.Random) -> str:
+    """Swap the topic for another: pairs that differ in nothing else are how a reward model learns to look at the request."""
+    return reply.replace(topic, rng.choice([other for other in _TOPICS if other != topic]))
+
+
 def _spam(topic: str, rng: random.Random) -> str:
-    """Flatter at length: a polite word or two over and over, perhaps with the topic."""
-    words = rng.sample(_POLITE, rng.choice((1, 1, 2))) + [topic] * (rng.random() < 0.3)
+    """Give too much of what people like: polite words over and over, marks over and over, or both."""
+    words = rng.choice(([topic], rng.sample(_POLITE, 1), rng.sample(_POLITE, 2), [topic, rng.choice(_POLITE)]))
     rng.shuffle(words)
-    n_words = rng.randint(5, 8)
-    return " ".join((words * n_words)[:n_words]) + _MARK * (rng.random() < 0.5)
+    kind = rng.choice(("words", "marks", "both"))
+    n_words = len(words) if kind == "marks" else rng.randint(3, 8)
+    n_marks = rng.randint(0, 1) if kind == "words" else rng.randint(2, 10)
+    return " ".join((words * n_words)[:n_words]) + _MARK * n_marks
 
 
 def _pair_with_spam(problem: Problem, topic: str, rng: random.Random) -> tuple[str, str]:

@@ -1,0 +1,114 @@
+"""What a stage needs before its first step: the weights it starts from, teachers, a reference, a reward model."""
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from workers.catalogue import DOMAINS
+from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec
+from workers.stage_dir import StageDir
+from workers.training.checkpoints import load_checkpoint, save_checkpoint
+from workers.training.failures import BadSpecError
+from workers.training.grpo import GRPO
+from workers.training.mopd import MOPD
+from workers.training.policy import Batch, Policy, TokenLosses, Update, build_policy
+from workers.training.process import StopRequest
+from workers.training.record import Reporter
+from workers.training.reward_model import RewardModel, prepare_reward_model
+from workers.training.rollouts import Rollout
+from workers.training.sampling import make_sampler
+from workers.training.seeds import seed_of
+from workers.training.sft import SFT
+
+
+class Method(Protocol):
+    """What a kind of stage fills in; the loop calls these in this order."""
+
+    average: Literal["token", "sequence"]
+    temperature: float
+
+    def sample(self, step: int) -> list[Rollout]: ...
+    def grade(self, rollouts: list[Rollout]) -> None: ...
+    def credit(self, rollouts: list[Rollout]) -> list[Rollout]: ...
+    def token_losses(self, batch: Batch, logprobs_BTV: Tensor) -> TokenLosses: ...
+    def sort_key(self, rollout: Rollout) -> str: ...
+    def metrics(self, rollouts: list[Rollout], credited: list[Rollout], update: Update) -> dict[str, float]: ...
+
+
+class StopRequestedError(Exception):
+    """A stop was asked for while preparing, before there was anything to keep."""
+
+
+def start_policy(folder: StageDir, spec: ResolvedStageSpec) -> Policy:
+    """Load the weights that the stage starts from; without any, build the base model and leave it as checkpoint 0."""
+    if spec.start_folder is not None:
+        return load_checkpoint(folder.path / spec.start_folder)
+    policy = build_policy(spec.model, seed_of(spec.seed, "base model"))
+    if not folder.checkpoint(0).exists():
+        save_checkpoint(folder.checkpoint(0), policy)
+    return policy
+
+
+def prepare_method(
+    folder: StageDir, spec: ResolvedStageSpec, policy: Policy, report: Reporter, stop: StopRequest
+) -> Method:
+    """Make what the stage's kind needs: a sampler, a reference, a reward model, teachers."""
+    stage = spec.stage
+    if isinstance(stage, SFTSpec):
+        return SFT(spec, stage, policy)
+    sampler = make_sampler(policy)
+    if isinstance(stage, MOPDSpec):
+        return MOPD(spec, stage, policy, sampler, teachers=_teachers(folder, spec, stage, policy))
+    # Always the start itself: after a resume, the policy is no longer what the penalty is measured from.
+    reference = start_policy(folder, spec) if stage.kl_coefficient > 0 else None
+    reward_model = _reward_model(folder, spec, stage, policy, report, stop)
+    return GRPO(spec, stage, policy, sampler, reference=reference, reward_model=reward_model)
+
+
+def _teachers(folder: StageDir, spec: ResolvedStageSpec, stage: MOPDSpec, policy: Policy) -> dict[str, Policy]:
+    """Load each teacher once, however many domains it teaches; raises BadSpecError if it speaks another language."""
+    missing = sorted(set(stage.domains) - set(spec.teacher_folders))
+    if missing:
+        raise BadSpecError(
+            f"found no teacher folder for domain '{missing[0]}', expected one per domain; add it to teacher_folders"
+        )
+    loaded: dict[Path, Policy] = {}
+    for domain in stage.domains:
+        path = (folder.path / spec.teacher_folders[domain]).resolve()
+        if path not in loaded:
+            loaded[path] = load_checkpoint(path)
+            _check_tokenizer(policy, loaded[path], spec.teachers.get(domain, str(path)), domain)
+    return {domain: loaded[(folder.path / spec.teacher_folders[domain]).resolve()] for domain in stage.domains}
+
+
+def _check_tokenizer(student: Policy, teacher: Policy, name: str, domain: str) -> None:
+    ours, theirs = student.tokenizer.get_vocab(), teacher.tokenizer.get_vocab()
+    if ours != theirs:
+        differing = len(set(ours.items()) ^ set(theirs.items()))
+        raise BadSpecError(
+            f"teacher '{name}' of '{domain}' has another tokenizer than the student ({differing} entries differ), so their "
+            "tokens cannot be compared; choose a teacher that was trained from the same base model"
+        )
+
+
+def _reward_model(
+    folder: StageDir, spec: ResolvedStageSpec, stage: GRPOSpec, policy: Policy, report: Reporter, stop: StopRequest
+) -> RewardModel | None:
+    learned = [name for name in stage.domains if DOMAINS[name].learned_reward]
+    if not learned or stage.reward_model is None:
+        return None
+
+    def before_step(step: int) -> None:
+        report.tell("reward model")
+        if stop.is_set():
+            raise StopRequestedError
+
+    return prepare_reward_model(
+        stage.reward_model,
+        policy,
+        seed=spec.seed,
+        domains=learned,
+        file=folder.path / "reward_model" / "model.safetensors",
+        before_step=before_step,
+    )
