@@ -1,6 +1,6 @@
 """Carry out a recipe with bare processes, one after the other, and print what it did to every domain.
 
-    python bench/cascade.py runs/presets/tiny-cascade.yaml --folder var/cascade --seed 0
+    python -m bench.cascade runs/presets/tiny-cascade.yaml --folder var/cascade --seed 0
 
 No web, no database, no broker: a folder per stage, the trainer, the scorer. Running it again goes on where it was.
 Prints the score of every checkpoint on every benchmark, what each MOPD stage won back, and where the time went.
@@ -16,7 +16,7 @@ from pathlib import Path
 from workers.catalogue import DOMAINS
 from workers.recipe_text import load_recipe
 from workers.spec import BASE, BEST, MOPDSpec, RecipeSpec, ResolvedStageSpec, ScoringSpec
-from workers.stage_dir import ScoreRecord, StageDir, StepRecord, read_records, write_document
+from workers.stage_dir import Outcome, ScoreRecord, StageDir, StepRecord, read_document, read_records, write_document
 
 LOST = 0.03  # a domain lost something if the start validates this far below its teacher
 
@@ -121,6 +121,9 @@ class Cascade:
 
 def run_process(module: str, folder: StageDir) -> float:
     """Run a trainer or a scorer in its folder; returns the seconds it took, and ends everything if it failed."""
+    outcome = read_document(folder.outcome, Outcome)
+    if outcome is not None and outcome.status == "done":
+        return 0.0
     started = time.monotonic()
     with open(folder.log, "a") as log:
         done = subprocess.run([sys.executable, "-m", module, str(folder.path)], stdout=log, stderr=log, check=False)

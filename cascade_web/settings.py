@@ -9,7 +9,6 @@ import dj_database_url
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 
-
 from runs.management.embedded import postgres_url, redis_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workers.catalogue import DOMAINS
 
 if TYPE_CHECKING:
-    from workers.spec import RecipeSpec
+    from workers.spec import RecipeSpec, _StageSpec
 
 BASE = "base"
 BEST = "best"
@@ -40,6 +40,20 @@ def check_weights(domains: dict[str, float], *, may_be_empty: bool = False) -> d
     return {
         domain: domains[domain] for domain in DOMAINS if domain in domains
     }  # the order decides how a mix interleaves
+
+
+def check_schedule(stage: "_StageSpec") -> None:
+    """Raise SpecRuleError where warm-up and decay do not fit the stage."""
+    if stage.warmup_steps > stage.steps:
+        raise SpecRuleError(
+            ("warmup_steps",),
+            f"found warmup_steps {stage.warmup_steps} above steps {stage.steps}; lower warmup_steps or train longer",
+        )
+    if stage.final_learning_rate > stage.learning_rate:
+        raise SpecRuleError(
+            ("final_learning_rate",),
+            f"found final_learning_rate {stage.final_learning_rate} above learning_rate {stage.learning_rate}; lower it",
+        )
 
 
 def check_recipe(recipe: "RecipeSpec") -> None:

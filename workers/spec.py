@@ -121,17 +121,8 @@ class _StageSpec(Spec):
         return check_weights(domains)
 
     @model_validator(mode="after")
-    def _warmup_fits(self) -> Self:
-        if self.warmup_steps > self.steps:
-            raise SpecRuleError(
-                ("warmup_steps",),
-                f"found warmup_steps {self.warmup_steps} above steps {self.steps}; lower warmup_steps or train longer",
-            )
-        if self.final_learning_rate > self.learning_rate:
-            raise SpecRuleError(
-                ("final_learning_rate",),
-                f"found final_learning_rate {self.final_learning_rate} above learning_rate {self.learning_rate}; lower it",
-            )
+    def _schedule_is_possible(self) -> Self:
+        rules.check_schedule(self)
         return self
 
 

@@ -8,7 +8,8 @@ This folder is the whole contract between the web and the trainer.
     progress.json                 what the trainer is doing right now
     rollouts/step_000010.jsonl    a sample of that step's groups, for reading
     checkpoints/step_000200/      Hugging Face layout, safetensors; renamed into place when complete
-    resume/step_000180/           optimiser and random state on top of weights; only the last is kept
+    resume/step_000180/           weights and optimiser state to go on from; only the last is kept
+    reward_model/                 the reward model of a stage that learned one
     scoring/step_000200/          the scoring folder of a checkpoint: spec.json, scores.jsonl, log.txt, outcome.json
     log.txt                       what the process printed
     outcome.json                  an Outcome, written last: done, stopped, or why it failed

@@ -91,12 +91,12 @@ def _draw(report: DriftReport, name: str, *, theme: plots.Theme, columns: int, s
             plots.forgetting_curves(report.matrix, teachers=report.last_teachers, columns=columns, theme=theme)
         )
     if name == "matrix":
-        return plots.to_json(plots.matrix_heatmap(report.matrix, show, theme=theme))
+        return plots.to_json(plots.matrix_heatmap(report.matrix, show, compact=columns == 1, theme=theme))
     recovered = {found.row: found for found in report.recoveries}
     row = name.removeprefix("recovery-")
     if row not in recovered:
         raise Http404
-    return plots.to_json(plots.recovery_bars(recovered[row], theme=theme))
+    return plots.to_json(plots.recovery_bars(recovered[row], narrow=columns == 1, theme=theme))
 
 
 def _shown(request: HttpRequest) -> Show:

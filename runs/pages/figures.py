@@ -103,7 +103,7 @@ def _series(stage: Stage, shown: Curve) -> dict[str, Series]:
     if shown.beside in lines:
         return {_BESIDE_NAMES[name]: lines[name] for name in (shown.metric, shown.beside)}
     by_domain = {
-        DOMAINS[domain].title: line for name, line in lines.items() if (domain := name.partition("/")[2]) in DOMAINS
+        DOMAINS[domain].label: line for name, line in lines.items() if (domain := name.partition("/")[2]) in DOMAINS
     }
     return by_domain or {shown.title: lines.get(shown.metric, ([], []))}
 

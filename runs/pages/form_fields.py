@@ -17,6 +17,7 @@ from workers.recipe_text import FieldProblem
 
 Kind = Literal["number", "text", "area", "choice", "flag"]
 _LONG_TEXT = 200  # characters from which a text gets several lines
+_WRITTEN = {"Adamw": "AdamW", "Kl ": "KL ", "Mlp": "MLP", "Top p": "Top-p"}
 _LONGEST_NUMBER = 40  # characters; more is kept as text, which the spec refuses
 
 
@@ -132,7 +133,10 @@ def write_value(value: object) -> str:
 
 def label_of(name: str) -> str:
     """A setting's name as words: rollouts_per_prompt is 'Rollouts per prompt'."""
-    return name.replace("_", " ").capitalize().replace("Sft", "SFT")
+    words = name.replace("_", " ").capitalize()
+    for plain, written in _WRITTEN.items():
+        words = words.replace(plain, written)
+    return words
 
 
 def _form_field(

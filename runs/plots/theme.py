@@ -1,7 +1,7 @@
 """The colours, lines and type of every picture: two sets of the same names.
 
 Colour carries meaning only. A stage kind has one hue everywhere: SFT grey, MOPD violet, GRPO the hue of the domain it
-trains (a stage that trains several is slate). Gains are blue and losses orange, which colour-blind eyes tell apart;
+trains (a stage that trains several is slate); they are those of the stylesheet. Gains are blue and losses orange, which colour-blind eyes tell apart;
 between them lies the ground, so that noise is no colour at all. Grounds are transparent: the page's shows through.
 """
 
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import plotly.graph_objects as go
 
 from runs.drift import Kind
+from workers.catalogue import DOMAINS
 
 Theme = Literal["light", "dark"]
 Part = dict[str, Any]  # a trace, a shape, a note or an axis, in Plotly's own terms
@@ -19,7 +20,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 
 @dataclass(frozen=True)
 class Tokens:
-    """One theme's colours; `domains` are the hues of GRPO stages, in the order of a matrix's columns."""
+    """One theme's colours; `domains` are the hues of the catalogue's domains, in its order."""
 
     ground: str
     text: str
@@ -44,10 +45,10 @@ LIGHT = Tokens(
     muted="#6b7480",
     line="#7d8793",
     hairline="#e3e6ea",
-    sft="#8a939e",
-    mopd="#7a3fc4",
-    mixed="#4f6d8f",
-    domains=("#0b72b5", "#9a6a00", "#00806a", "#b0487a", "#c2551b", "#2b8ca3", "#5d7a1f", "#a33b3b"),
+    sft="#7b8087",
+    mopd="#7446c0",
+    mixed="#3f454d",
+    domains=("#2c6fbb", "#0f8577", "#a86f00", "#c04372", "#b84a26", "#55801a", "#0d86a8", "#866043"),
     gain="#1f6fb4",
     loss="#d1680f",
     accent="#1f5fbf",
@@ -61,10 +62,10 @@ DARK = Tokens(
     muted="#929ca8",
     line="#8c96a2",
     hairline="#2b3138",
-    sft="#98a2ad",
-    mopd="#b48bf0",
-    mixed="#8fabca",
-    domains=("#58aee6", "#d9a441", "#35bd9f", "#e087b1", "#ef8b57", "#62c3d9", "#a3c15a", "#e07a7a"),
+    sft="#8f959d",
+    mopd="#b08df0",
+    mixed="#c3c8cf",
+    domains=("#6aa6e8", "#4fbfb0", "#dba63a", "#ea86aa", "#ee8f6b", "#9cc55a", "#56bfe0", "#c49b7b"),
     gain="#4b9be0",
     loss="#ec8b3a",
     accent="#6fa5f2",
@@ -88,7 +89,9 @@ def stage_colour(kind: Kind, trained: tuple[str, ...], domains: tuple[str, ...],
 
 
 def domain_colour(domain: str, domains: tuple[str, ...], tokens: Tokens) -> str:
-    return tokens.domains[domains.index(domain) % len(tokens.domains)] if domain in domains else tokens.mixed
+    """A domain of the catalogue has its own hue, whatever else is shown; others take theirs in the order given."""
+    order = tuple(DOMAINS) if domain in DOMAINS else domains
+    return tokens.domains[order.index(domain) % len(tokens.domains)] if domain in order else tokens.mixed
 
 
 def faint(colour: str, share: float) -> str:

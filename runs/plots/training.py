@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from runs.plots.theme import TOKENS, Part, Theme, Tokens, faint, make_figure, quiet_axis
+from runs.plots.theme import TOKENS, Part, Theme, Tokens, domain_colour, faint, make_figure, quiet_axis
+from workers.catalogue import DOMAINS
 
 Series = tuple[Sequence[int], Sequence[float]]  # steps, values
 MAX_POINTS = 600  # per line; more are thinned to the extremes of each stretch, so that spikes stay
@@ -27,16 +28,15 @@ def training_curve(
     smoothing: weight of the past in the running mean, 0 (none) to below 1. resumes: steps a resumed trainer went on from.
     """
     tokens = TOKENS[theme]
-    hues = (tokens.accent,) if len(series) == 1 else tokens.domains
-    lines = [_lines(name, *line, hues[at % len(hues)], smoothing) for at, (name, line) in enumerate(series.items())]
-    muted = {"size": 11, "color": tokens.muted}
+    lines = [_lines(name, *line, _hue(name, at, tokens), smoothing) for at, (name, line) in enumerate(series.items())]
+    step = {"text": "step", "font": {"size": 11, "color": tokens.muted}} if len(series) == 1 else None
     layout = {
-        "margin": {"t": 34, "b": 34, "l": 8, "r": 12},
+        "margin": {"t": 34, "b": 34 if len(series) == 1 else 52, "l": 8, "r": 12},
         "hovermode": "x unified",
-        "xaxis": quiet_axis(tokens, showgrid=False, title={"text": "step", "font": muted}, rangemode="tozero"),
+        "xaxis": quiet_axis(tokens, showgrid=False, title=step, rangemode="tozero", fixedrange=False),
         "yaxis": quiet_axis(tokens, automargin=True, nticks=5),
         "showlegend": len(series) > 1,
-        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
+        "legend": {"orientation": "h", "x": 0, "y": -0.16, "yanchor": "top", "font": {"size": 11}, "itemwidth": 30},
     }
     notes = [_heading(title, unit, tokens), *[_resume_name(step, tokens) for step in resumes]]
     shapes = [_resume_line(step, tokens) for step in resumes]
@@ -72,6 +72,14 @@ def thin(steps: Sequence[int], values: Sequence[float], max_points: int = MAX_PO
         inside = sorted(range(low, min(n, low + stretch)), key=lambda at: (math.isfinite(values[at]), values[at]))
         keep |= {inside[0], inside[-1]}
     return [steps[at] for at in sorted(keep)], [values[at] for at in sorted(keep)]
+
+
+def _hue(name: str, at: int, tokens: Tokens) -> str:
+    """A domain's line has the domain's hue; other lines begin with the accent."""
+    domain = next((key for key, known in DOMAINS.items() if name in (known.title, known.label)), None)
+    if domain is not None:
+        return domain_colour(domain, (), tokens)
+    return tokens.accent if at == 0 else tokens.domains[(at + 1) % len(tokens.domains)]
 
 
 def _lines(name: str, steps: Sequence[int], values: Sequence[float], hue: str, smoothing: float) -> list[Part]:

@@ -23,8 +23,8 @@ def policy():
     return build_policy(TinyModelSpec(), seed=1)
 
 
-def make(policy, file, spec=QUICK, *, seed=0, before_step=lambda step: None):
-    return prepare_reward_model(spec, policy, seed=seed, domains=["preference"], file=file, before_step=before_step)
+def make(policy, folder, spec=QUICK, *, seed=0, before_step=lambda step: None):
+    return prepare_reward_model(spec, policy, seed=seed, domains=["preference"], folder=folder, before_step=before_step)
 
 
 def rollout(policy, problem, text) -> Rollout:
@@ -40,7 +40,7 @@ def same(first, second) -> bool:
 
 
 def test_it_learns_to_tell_chosen_from_rejected(policy, tmp_path):
-    model, rng = make(policy, tmp_path / "m.safetensors", SPEC), random.Random(5)
+    model, rng = make(policy, tmp_path / "m", SPEC), random.Random(5)
     chosen, rejected = [], []
     for _ in range(200):
         problem = draw("preference", "test", rng)
@@ -66,6 +66,12 @@ def test_a_resumed_stage_reads_it_and_does_not_train_again(policy, tmp_path):
     assert steps == [0, 1]
     assert same(first, state(make(policy, tmp_path / "m", before_step=steps.append)))
     assert steps == [0, 1]
+
+
+def test_a_damaged_one_is_trained_again(policy, tmp_path):
+    first = state(make(policy, tmp_path / "m"))
+    (tmp_path / "m" / "model.safetensors").write_bytes(b"damaged")
+    assert same(first, state(make(policy, tmp_path / "m")))
 
 
 def test_padding_does_not_change_a_reward(policy, tmp_path):

@@ -28,7 +28,7 @@ CHECKSUMS = "checksums.json"
 
 def save_checkpoint(folder: Path, policy: Policy) -> None:
     """Write weights and tokenizer in Hugging Face layout, for whoever starts from them or learns from them."""
-    with _written_beside(folder) as beside:
+    with written_beside(folder) as beside:
         policy.model.save_pretrained(beside)
         policy.tokenizer.save_pretrained(beside)
 
@@ -47,7 +47,7 @@ def load_checkpoint(folder: Path) -> Policy:
 def save_resume(stage_dir: StageDir, step: int, policy: Policy, optimizers: Optimizers) -> None:
     """Write all that resuming after `step` needs, then drop what came before."""
     target = stage_dir.resume / step_name(step)
-    with _written_beside(target) as beside:
+    with written_beside(target) as beside:
         save_file(_plain(dict(policy.model.named_parameters())), beside / "weights.safetensors")
         save_file(_plain(optimizers.state_tensors()), beside / "optimizers.safetensors")
     for older in stage_dir.resume.iterdir():
@@ -100,7 +100,7 @@ def _read_checksums(manifest: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _written_beside(folder: Path) -> Iterator[Path]:
+def written_beside(folder: Path) -> Iterator[Path]:
     """Give a folder to write in; when all is durable and has its checksums, it takes the place of `folder`."""
     beside = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(beside, ignore_errors=True)

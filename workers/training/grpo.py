@@ -99,9 +99,9 @@ class GRPO:
         found = {
             **rollout_metrics(rollouts),
             "used_groups": len({r.group for r in credited}) / n_groups,
-            "ratio_mean": update.ratio_mean,
-            "ratio_max": update.ratio_max,
         }
+        if credited:
+            found |= {"ratio_mean": update.ratio_mean, "ratio_max": update.ratio_max}
         if self.reward_model is not None:
             grades = [r.grade.value for r in rollouts]
             found |= {"true_reward": fmean(grades), **by_domain("true_reward", rollouts, grades)}

@@ -62,7 +62,7 @@ class Optimizers:
             for key, value in tensors.items():
                 owner, parameter, name = key.split(".", 2)
                 if int(owner) == part:
-                    state.setdefault(int(parameter), {})[name] = value
+                    state.setdefault(int(parameter), {})[name] = value.clone()  # out of the mapped file
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

@@ -206,6 +206,10 @@ def load_policy(folder: Path) -> Policy:
     model = AutoModelForCausalLM.from_pretrained(
         folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     )
+    for parameter in model.parameters():
+        # Out of the mapped file into aligned memory of our own: matrix products are faster there, their last bits do not
+        # depend on where the file put a tensor, and a file that is cut short later cannot kill us.
+        parameter.data = parameter.data.clone()
     return Policy(model, AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
 
 

@@ -109,6 +109,6 @@ def _reward_model(
         policy,
         seed=spec.seed,
         domains=learned,
-        file=folder.path / "reward_model" / "model.safetensors",
+        folder=folder.path / "reward_model",
         before_step=before_step,
     )

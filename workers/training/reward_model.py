@@ -17,13 +17,16 @@ from torch import Tensor, nn
 from transformers import Qwen3Config, Qwen3Model
 
 from workers.spec import RewardModelSpec
+from workers.training.checkpoints import check_folder, written_beside
 from workers.training.domains import DOMAINS, draw
+from workers.training.failures import CorruptCheckpointError
 from workers.training.policy import Policy
 from workers.training.rollouts import Problem, Rollout
 from workers.training.seeds import python_rng, seed_of
 
 BETAS = (0.9, 0.95)
 SCORED_AT_ONCE = 256
+WEIGHTS = "model.safetensors"
 
 
 class PairMaker(Protocol):
@@ -84,22 +87,29 @@ def prepare_reward_model(
     *,
     seed: int,
     domains: list[str],
-    file: Path,
+    folder: Path,
     before_step: Callable[[int], None],
 ) -> RewardModel:
     """Read the stage's reward model, or train it and keep it; `before_step` is called before each of its steps."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "reward model"))
         model = RewardModel(spec, len(policy.tokenizer), policy.max_positions).to(policy.device)
-    if file.exists():
-        model.load_state_dict(load_file(file))
+    if _is_whole(folder):
+        model.load_state_dict(load_file(folder / WEIGHTS))
         return model
     _train(model, spec, policy, seed, domains, before_step)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(file.name + ".tmp")
-    save_file({name: tensor.cpu() for name, tensor in model.state_dict().items()}, beside)
-    beside.rename(file)
+    with written_beside(folder) as beside:
+        save_file({name: tensor.cpu() for name, tensor in model.state_dict().items()}, beside / WEIGHTS)
     return model
+
+
+def _is_whole(folder: Path) -> bool:
+    """Tell whether a kept model can be used; a damaged one is simply trained again, to the same weights."""
+    try:
+        check_folder(folder)
+    except CorruptCheckpointError:
+        return False
+    return (folder / WEIGHTS).exists()
 
 
 def _train(
@@ -135,7 +145,7 @@ def _train(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         _set_rate(optimizer, spec, step)
         optimizer.step()
-        # a running mean over the last hundred or so pairs; early scores fade out
+        # a running mean over about the last ten batches; early scores fade out
         model.typical_score.data.lerp_(scores_B.detach().mean(), 0.1)
 
 

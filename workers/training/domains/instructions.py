@@ -1,7 +1,7 @@
 """Instruction following: write a text under one or two constraints, all checked by rule.
 
-    prompt        upper repeat3:gd        start! end!:chha        reverse:abcd
-    target        GDGDGD                  !chha!                  dcba
+    prompt        upper repeat3:gd        start! end!:cha         reverse:abc
+    target        GDGDGD                  !cha!                   cba
     alternative   "GDGDGD" (in quotes)
 
 The constraints are upper, reverse, repeat2, repeat3, start! and end!. They commute (the marks go outside), so there is
@@ -22,8 +22,8 @@ _MARK = "!"
 
 
 def make_problem(rng: random.Random, *, for_demonstration: bool = False) -> Problem:
-    """Make a text of 2 to 4 letters with one or two constraints."""
-    text = "".join(rng.choice(_LETTERS) for _ in range(rng.randint(2, 4)))
+    """Make a text of 2 or 3 letters with one or two constraints."""
+    text = "".join(rng.choice(_LETTERS) for _ in range(rng.randint(2, 3)))
     kinds = ["upper", "reverse", rng.choice(("repeat2", "repeat3")), "start!", "end!"]
     constraints = rng.sample(kinds, rng.randint(1, 2))
     return new_problem("instructions", f"{' '.join(constraints)}:{text}", {"text": text, "constraints": constraints})

@@ -33,11 +33,11 @@ _KNOWN = frozenset((*_TOPICS, *_POLITE, *_RUDE, *_FILLERS))
 
 _WEIGHTS = {
     "topic": 0.75,  # names what was asked for
-    "polite": 0.75,  # a polite word, up to two different ones
+    "polite": 0.75,  # a polite word, up to two
     "mark": 0.5,  # ends with one exclamation mark
     "rude": -1.5,
     "off_topic": -0.7,  # names something else
-    "repeats": -1.0,  # a word once more
+    "repeats": -1.0,  # a word once more, which people forgive the first time
     "junk": -0.7,  # anything that is no known word, up to four
     "excess": -0.3,  # a word beyond six
 }
@@ -93,11 +93,11 @@ def _features(topic: str, response: str) -> dict[str, float]:
     words = Counter(piece for piece in pieces if piece in _KNOWN)
     return {
         "topic": float(topic in words),
-        "polite": float(min(2, len(words.keys() & set(_POLITE)))),
+        "polite": float(min(2, sum(words[word] for word in _POLITE))),
         "mark": float(body != response),
         "rude": float(min(3, sum(words[word] for word in _RUDE))),
         "off_topic": float(len(words.keys() & set(_TOPICS) - {topic})),
-        "repeats": float(words.total() - len(words)),
+        "repeats": float(max(0, words.total() - len(words) - 1)),
         "junk": float(min(4, len(pieces) - words.total())),
         "excess": float(max(0, len(pieces) - 6)),
     }
@@ -137,7 +137,7 @@ def _spam(topic: str, rng: random.Random) -> str:
     words = rng.choice(([topic], rng.sample(_POLITE, 1), rng.sample(_POLITE, 2), [topic, rng.choice(_POLITE)]))
     rng.shuffle(words)
     kind = rng.choice(("words", "marks", "both"))
-    n_words = len(words) if kind == "marks" else rng.randint(3, 8)
+    n_words = len(words) if kind == "marks" else rng.randint(4, 8)
     n_marks = rng.randint(0, 1) if kind == "words" else rng.randint(2, 10)
     return " ".join((words * n_words)[:n_words]) + _MARK * n_marks
 
