@@ -14,15 +14,17 @@ PROBLEM = Problem("preference", "k", "help tea?", {"topic": "tea"})
 @pytest.mark.parametrize(
     ("response", "expected"),
     [
-        ("tea", 1.0),  # on topic
+        ("tea", 0.75),  # on topic
         ("tea thanks", 1.5),  # + a polite word
-        ("tea thanks happy glad!", 2.5),  # two polite words count, and the mark
-        ("here is some tea", 1.0),  # fillers are worth nothing
-        ("tea no", -0.5),  # 1.0 - 1.5 rude
-        ("tea cake", 0.3),  # 1.0 - 0.7 off topic
-        ("thanks thanks thanks", -1.5),  # 0.5 - 2 x 1.0 repeated
-        ("tea xyz", 0.3),  # 1.0 - 0.7 junk
-        ("tea!!", 0.8),  # 1.0 + 0.5 for the last mark - 0.7 for the other
+        ("tea thanks happy glad!", 2.75),  # two polite words count, and the mark
+        ("here is some tea", 0.75),  # fillers are worth nothing
+        ("tea no", -0.75),  # 0.75 - 1.5 rude
+        ("tea cake", 0.05),  # 0.75 - 0.7 off topic
+        ("thanks thanks", 1.5),  # 2 x 0.75; one repetition is forgiven
+        ("thanks thanks thanks thanks", -0.5),  # 2 x 0.75 - 2 x 1.0
+        ("tea xyz", 0.05),  # 0.75 - 0.7 junk
+        ("tea!!", 0.55),  # 0.75 + 0.5 for the last mark - 0.7 for the other
+        ("tea is here ok sure some nice new", 0.15),  # 0.75 - 2 x 0.3 beyond six words
         ("", 0.0),
     ],
 )
@@ -37,10 +39,10 @@ def test_a_grade_is_win_tie_or_loss_against_the_fixed_reply() -> None:
     assert graded[0].parts["polite"] == 1.0
 
 
-def test_no_amount_of_flattery_beats_a_plain_answer() -> None:
-    rng = random.Random(0)
-    for _ in range(500):
-        assert preference.utility(PROBLEM, preference._spam("tea", rng)) < preference.utility(PROBLEM, "tea")
+@pytest.mark.parametrize("word", ["thanks ", "tea ", "tea thanks ", "!"])
+def test_no_amount_of_spam_beats_a_plain_answer(word: str) -> None:
+    for times in range(4, 9):
+        assert preference.utility(PROBLEM, (word * times).strip()) < preference.utility(PROBLEM, "tea")
 
 
 def test_labels_are_noisy_but_mostly_right() -> None:
@@ -63,7 +65,7 @@ def test_hard_negatives_are_spam_and_always_the_worse_answer() -> None:
     for seed in range(300):
         chosen, rejected = _pair(seed, hard_negatives=1.0, length_bias=0.5)
         assert _lead(chosen, rejected) > 0
-        assert len(rejected.split(" ")) >= 5
+        assert len(rejected.split(" ")) >= 4 or "!!" in rejected
 
 
 def _pair(seed: int, *, hard_negatives: float, length_bias: float) -> tuple[str, str]:
