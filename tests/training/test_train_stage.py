@@ -151,6 +151,23 @@ def test_a_disturbed_stage_ends_with_the_same_weights(sft, tmp_path, number):
     assert [r.step for r in read_records(disturbed.steps, StepRecord)[0]] == list(range(1, 12))
 
 
+def test_a_stop_while_the_reward_model_trains(sft, tmp_path):
+    class StopAtOnce:
+        def is_set(self) -> bool:
+            return True
+
+    stage_dir = prepare(tmp_path / "rl", GRPO, start_folder=start_of(sft))
+    assert carry_out(stage_dir, StopAtOnce(), lambda: train) == Outcome(status="stopped", step=0)
+    assert not stage_dir.steps.exists()
+    assert run(stage_dir) == Outcome(status="done", step=11)
+
+
+def test_an_engine_that_is_not_there(sft, tmp_path, monkeypatch):
+    monkeypatch.setenv("CASCADE_ENGINE", "abacus")
+    outcome = run(prepare(tmp_path / "rl", GRPO, start_folder=start_of(sft)))
+    assert (outcome.code, outcome.reason) == ("bad_spec", "found CASCADE_ENGINE 'abacus', expected one of: torch")
+
+
 def test_a_trainer_whose_parent_died_stops_by_itself(sft, tmp_path):
     stage_dir = prepare(tmp_path / "rl", GRPO.model_copy(update={"steps": 100_000}), start_folder=start_of(sft))
     code = "import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); print(p.pid, flush=True); p.wait()"

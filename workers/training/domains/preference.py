@@ -42,7 +42,8 @@ _WEIGHTS = {
     "excess": -0.3,  # a word beyond six
 }
 
-_PIECE = re.compile(r"[A-Za-z]+|[^A-Za-z]")
+# A known word counts wherever it stands, with or without spaces: a reward model that reads tokens sees no difference.
+_PIECE = re.compile("|".join(sorted(_KNOWN, key=len, reverse=True)) + "|[A-Za-z]+|[^A-Za-z]")
 _MARK = "!"
 
 
