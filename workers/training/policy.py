@@ -183,15 +183,17 @@ def sampled(values_BTV: Tensor, batch: Batch) -> Tensor:
 
 
 def micro_batches(rollouts: list[Rollout], sort_key: SortKey) -> Iterator[list[int]]:
-    """Group rows of one key and of similar length, so that little is padding."""
+    """Split the rows of rollouts into micro-batches of one key each."""
+    sizes = [len(r.prompt_ids) + len(r.token_ids) for r in rollouts]
+    return similar_lengths(sizes, [sort_key(rollout) for rollout in rollouts])
 
-    def size(row: int) -> int:
-        return len(rollouts[row].prompt_ids) + len(rollouts[row].token_ids)
 
+def similar_lengths(sizes: list[int], keys: list[str]) -> Iterator[list[int]]:
+    """Group rows of one key and of similar length, at most MICRO_BATCH_TOKENS a group, so that little is padding."""
     group: list[int] = []
-    for row in sorted(range(len(rollouts)), key=lambda row: (sort_key(rollouts[row]), size(row), row)):
-        is_full = size(row) * (len(group) + 1) > MICRO_BATCH_TOKENS
-        if group and (is_full or sort_key(rollouts[row]) != sort_key(rollouts[group[0]])):
+    for row in sorted(range(len(sizes)), key=lambda row: (keys[row], sizes[row], row)):
+        is_full = sizes[row] * (len(group) + 1) > MICRO_BATCH_TOKENS
+        if group and (is_full or keys[row] != keys[group[0]]):
             yield group
             group = []
         group.append(row)

@@ -20,7 +20,7 @@ from workers.spec import RewardModelSpec
 from workers.training.checkpoints import check_folder, written_beside
 from workers.training.domains import DOMAINS, draw
 from workers.training.failures import CorruptCheckpointError
-from workers.training.policy import Policy
+from workers.training.policy import Policy, similar_lengths
 from workers.training.rollouts import Problem, Rollout
 from workers.training.seeds import python_rng, seed_of
 
@@ -60,6 +60,12 @@ class RewardModel(nn.Module):
 
     def forward(self, sequences: list[list[int]]) -> Tensor:
         """Score sequences of token ids; returns (B,) float32."""
+        groups = list(similar_lengths([len(ids) for ids in sequences], [""] * len(sequences)))
+        scores = torch.cat([self._scores_of([sequences[row] for row in rows]) for rows in groups])
+        order = torch.tensor([row for rows in groups for row in rows], device=scores.device)
+        return scores[order.argsort()]
+
+    def _scores_of(self, sequences: list[list[int]]) -> Tensor:
         device = self.typical_score.device
         lengths = [len(ids) for ids in sequences]
         width = max(lengths)
