@@ -3,7 +3,6 @@
 import hashlib
 from typing import Any
 
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -12,22 +11,22 @@ from django.views.decorators.http import require_safe
 
 from runs import plots
 from runs.drift import words
-from runs.drift.changes import change_between
-from runs.drift.flips import find_flips
 from runs.drift.matrix import ScoreCell
 from runs.drift.recovery import DomainRecovery, Recovery
 from runs.drift.summary import Measure, Summary
-from runs.models import ItemResult, Project, Run, Score, Status
+from runs.models import Project, Run, Status
+from runs.pages.chosen_cell import chosen_cell
 from runs.pages.find import find_run
-from runs.pages.matrix_view import SHOWS, Show, change_words, matrix_rows
+from runs.pages.matrix_view import SHOWS, Show, matrix_rows
+from runs.pages.run_words import run_seconds
+from runs.pages.stage_lines import strip, trained_tokens
 from runs.report import DriftReport, drift_report
-from workers.spec import BASE
+from workers.catalogue import DOMAINS
 
-MAX_FLIPS_SHOWN = 50
 _FORMULAS: dict[str, tuple[str, str]] = {
     "average": ("Average score", "mean of the last checkpoint's scores over all benchmarks (ACC)"),
     "backward_transfer": (
-        "BWT",
+        "Backward transfer (BWT)",
         "mean over domains of: score now − score after the domain's own stage; negative is forgetting",
     ),
     "forgetting": (
@@ -35,40 +34,62 @@ _FORMULAS: dict[str, tuple[str, str]] = {
         "mean over domains of: best earlier score since the start − score now (Chaudhry et al. 2018)",
     ),
     "retention": ("Retention", "mean over domains of: score now ÷ score after the domain's own stage"),
-    "forward_transfer": ("FWT", "mean over domains of: score just before the domain's own stage − score at the start"),
+    "forward_transfer": (
+        "Forward transfer (FWT)",
+        "mean over domains of: score just before the domain's own stage − score at the start",
+    ),
 }
 
 
 @require_safe
 def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Show verdict, matrix, curves, summary and, for a chosen cell, its flips."""
+    """Show verdict, matrix, curves, summary and, for a chosen cell, its flips; `part` answers what is renewed live."""
     run = find_run(request, slug, number)
-    project, report = run.project, drift_report(run)
-    show = _shown(request)
-    context = {
-        "project": project,
-        "run": run,
-        "status": run.status,
-        "is_finished": run.status in (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED),
-        "crumbs": [
-            (project.name, ""),
-            ("Runs", f"/projects/{slug}/runs/"),
-            (str(run), f"/projects/{slug}/runs/{number}/"),
-            ("Drift", ""),
-        ],
+    report, show = drift_report(run), _shown(request)
+    is_part = request.GET.get("part") == "drift"
+    context = _head(run) | {
+        "is_part": is_part,
+        "part_url": _part_url(request),
         "verdict": report.verdict,
         "columns": report.matrix.columns,
         "rows": matrix_rows(report, show),
         "show": show,
         "shows": SHOWS.items(),
-        "measures": _measures(report.summary),
-        "worst": report.summary.worst_drop,
-        "recoveries": [_recovery_view(found, project, run) for found in report.recoveries],
-        "matrix_url": f"{_figure_url(project, run, 'matrix')}?show={show}",
+        "measures": [*_measures(report.summary), _worst_drop(report)],
+        "recoveries": [_recovery_view(found, run.project, run) for found in report.recoveries],
+        "matrix_url": f"{_figure_url(run.project, run, 'matrix')}?show={show}",
         "n_scored": len(report.matrix.scored_rows()),
-        "chosen": _chosen_cell(report, run, request.GET.get("cell", "")),
+        "chosen": chosen_cell(
+            report, run, show, cell=request.GET.get("cell", ""), before=request.GET.get("before", "")
+        ),
     }
-    return render(request, "runs/drift.html", context)
+    return render(request, "runs/_drift.html" if is_part else "runs/drift.html", context)
+
+
+def _head(run: Run) -> dict[str, Any]:
+    """What stands above the drift, the same as on the run's own page."""
+    slug = run.project.slug
+    return {
+        "project": run.project,
+        "run": run,
+        "status": run.status.label,
+        "is_over": run.status == Status.SUCCEEDED,
+        "seconds": run_seconds(run),
+        "tokens": trained_tokens(run),
+        "strip": strip(run, with_links=False),
+        "crumbs": [
+            (run.project.name, ""),
+            ("Runs", reverse("runs:list", args=(slug,))),
+            (str(run), reverse("runs:detail", args=(slug, run.number))),
+            ("Drift", ""),
+        ],
+    }
+
+
+def _part_url(request: HttpRequest) -> str:
+    query = request.GET.copy()
+    query["part"] = "drift"
+    return f"{request.path}?{query.urlencode()}"
 
 
 @require_safe
@@ -117,12 +138,31 @@ def _measures(summary: Summary) -> list[dict[str, Any]]:
                 "title": title,
                 "formula": formula,
                 "text": _value(name, measure),
-                "interval": interval,
-                "measure": measure,
+                "beside": interval,
+                "reason": measure.reason,
                 "parts": _parts(name, measure),
             }
         )
     return shown
+
+
+def _worst_drop(report: DriftReport) -> dict[str, Any]:
+    """The one fall that a mean would hide."""
+    worst = report.summary.worst_drop
+    shown = {
+        "title": "Worst drop",
+        "formula": "the largest fall of one domain over one stage, among the stages that the last checkpoint comes from",
+        "reason": worst.reason,
+    }
+    if worst.difference is None:
+        return shown | {"text": "–"}
+    noise = "" if worst.is_significant or not worst.is_known else ", within noise"
+    place = f"{DOMAINS[worst.column].title} at {report.matrix.row(worst.row).title}{noise}"
+    return shown | {
+        "text": words.change(worst.difference),
+        "beside": words.change_interval(worst.interval),
+        "place": place,
+    }
 
 
 def _recovery_view(found: Recovery, project: Project, run: Run) -> dict[str, Any]:
@@ -134,7 +174,8 @@ def _recovery_view(found: Recovery, project: Project, run: Run) -> dict[str, Any
         else words.joined(words.percent(found.fraction), words.percent_interval(found.interval)),
         "reason": found.reason,
         "url": _figure_url(project, run, f"recovery-{found.row}"),
-        "height": 96 + 32 * len(found.domains),
+        "height": 36 + 36 * len(found.domains),
+        "narrow_height": 36 + 54 * len(found.domains),
         "lines": [_recovery_line(domain) for domain in found.domains],
     }
 
@@ -172,63 +213,8 @@ def _value(name: str, measure: Measure) -> str:
 def _written(name: str, value: float) -> str:
     if name == "retention":
         return words.percent(value)
-    return words.score(value) if name == "average" else words.change(value)
+    return words.score(value) if name in ("average", "forgetting") else words.change(value)
 
 
 def _parts(name: str, measure: Measure) -> list[tuple[str, str]]:
-    return [(domain, _written(name, value)) for domain, value in measure.parts.items()]
-
-
-def _chosen_cell(report: DriftReport, run: Run, cell: str) -> dict[str, Any] | None:
-    """What one cell rests on: its score, its change, and the items that flipped; None where no cell is chosen."""
-    row, _, domain = cell.partition(":")
-    now = report.matrix.cell(row, domain)
-    if now is None:
-        return None
-    parent = report.matrix.row(row).parent
-    before = report.matrix.cell(parent, domain) if parent else None
-    score_text = words.joined(words.score(now.mean), words.score_interval(now.interval))
-    chosen = {
-        "row": row,
-        "domain": domain,
-        "score": now,
-        "score_text": score_text,
-        "parent": parent,
-        "benchmark": _benchmark(run, row, domain),
-    }
-    if before is None or parent is None:
-        return chosen
-    flips = find_flips(before, now)
-    answers = _answers(run, (parent, row), domain, positions=[*flips.lost, *flips.gained][:MAX_FLIPS_SHOWN])
-    change = change_words(change_between(report.matrix, domain, parent, row))
-    return chosen | {"change_text": change, "flips": flips, "answers": answers}
-
-
-def _benchmark(run: Run, row: str, domain: str) -> Any:
-    score = (
-        Score.objects.filter(_of(row), checkpoint__run=run, benchmark__domain=domain, benchmark__split="test")
-        .select_related("benchmark", "checkpoint")
-        .last()
-    )
-    assert score is not None
-    return score
-
-
-def _answers(run: Run, rows: tuple[str, str], domain: str, *, positions: list[int]) -> list[dict[str, Any]]:
-    """The flipped items' answers before and after, lost ones first."""
-    found: dict[int, dict[str, Any]] = {position: {"item": position} for position in positions}
-    for side, row in zip(("before", "after"), rows, strict=True):
-        items = ItemResult.objects.filter(
-            _of(row, "score__"),
-            score__checkpoint__run=run,
-            score__benchmark__domain=domain,
-            score__benchmark__split="test",
-            item__in=positions,
-        )
-        for item in items:
-            found[item.item] |= {"prompt": item.prompt, side: item}
-    return list(found.values())
-
-
-def _of(row: str, prefix: str = "") -> Q:
-    return Q(**{f"{prefix}checkpoint__stage": None}) if row == BASE else Q(**{f"{prefix}checkpoint__stage__name": row})
+    return [(DOMAINS[domain].title, _written(name, value)) for domain, value in measure.parts.items()]

@@ -1,11 +1,11 @@
 """The stages x benchmarks matrix as the page shows it: a table of cells with their words, tones and bars."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from runs.drift import words
 from runs.drift.changes import Change
-from runs.drift.matrix import RowInfo, ScoreCell
+from runs.drift.matrix import ColumnInfo, RowInfo, ScoreCell
 from runs.report import DriftReport
 
 Show = Literal["score", "start", "previous", "peak", "own"]
@@ -24,7 +24,7 @@ assert set(SHOWS) == set(get_args(Show))
 class CellView:
     """One cell: `tone` is score, gain, loss, noise or none; low, high and at place the interval's bar, in per cent."""
 
-    domain: str
+    column: ColumnInfo
     text: str
     tone: str
     about: str
@@ -62,35 +62,36 @@ def matrix_rows(report: DriftReport, show: Show) -> list[RowView]:
     matrix = report.matrix
     rows = []
     for position, row in enumerate(matrix.rows):
-        cells = [_cell(report, row, column.domain, show) for column in matrix.columns]
+        cells = [_cell(report, row, column, show) for column in matrix.columns]
         found = [cell.mean for column in matrix.columns if (cell := matrix.cell(row.key, column.domain))]
         mean = words.score(sum(found) / len(found)) if len(found) == len(matrix.columns) else "–"
         rows.append(RowView(position, row, cells, mean, matrix.is_scored(row.key)))
     return rows
 
 
-def _cell(report: DriftReport, row: RowInfo, domain: str, show: Show) -> CellView:
+def _cell(report: DriftReport, row: RowInfo, column: ColumnInfo, show: Show) -> CellView:
+    domain = column.domain
     score = report.matrix.cell(row.key, domain)
     if score is None:
-        return CellView(domain, "–", "none", "not scored yet")
+        return CellView(column, "–", "none", "not scored yet")
     if show == "score":
-        view = _score_view(domain, score, report.changes["previous"][row.key, domain])
+        view = _score_view(column, score, report.changes["previous"][row.key, domain])
     else:
-        view = _change_view(domain, score, report.changes[show][row.key, domain])
+        view = _change_view(column, score, report.changes[show][row.key, domain])
     best = report.best.get(domain)
     marks = {
         "is_own": row.kind == "grpo" and domain in row.domains,
         "is_best": best is not None and best.row == row.key,
     }
-    return CellView(**{**view.__dict__, **marks})
+    return replace(view, **marks)
 
 
-def _score_view(domain: str, score: ScoreCell, change: Change) -> CellView:
+def _score_view(column: ColumnInfo, score: ScoreCell, change: Change) -> CellView:
     low, high = score.interval or (score.mean, score.mean)
     about = words.joined(words.score(score.mean), words.score_interval(score.interval), f"n = {score.n}")
     mark = "+" if change.is_gain else "−" if change.is_loss else "·" if change.is_known else ""
     return CellView(
-        domain,
+        column,
         words.score(score.mean),
         "score",
         f"{about}; {change_words(change)}",
@@ -102,14 +103,14 @@ def _score_view(domain: str, score: ScoreCell, change: Change) -> CellView:
     )
 
 
-def _change_view(domain: str, score: ScoreCell, change: Change) -> CellView:
+def _change_view(column: ColumnInfo, score: ScoreCell, change: Change) -> CellView:
     if change.difference is None:
-        return CellView(domain, "–", "none", change.reason)
+        return CellView(column, "–", "none", change.reason)
     tone = "gain" if change.is_gain else "loss" if change.is_loss else "noise" if change.is_known else "none"
     low, high = change.interval or (change.difference, change.difference)
     about = f"{change_words(change)}; score {words.score(score.mean)}, n = {score.n}"
     return CellView(
-        domain,
+        column,
         words.change(change.difference),
         tone,
         about,

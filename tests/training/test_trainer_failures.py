@@ -109,16 +109,13 @@ def test_weights_of_others_that_are_cut_short(tmp_path):
 
 
 def test_memory_that_runs_out(stage_dir):
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30, 6 * 2**30))
-
-    write_spec(
-        stage_dir.path,
-        stage=STAGE.model_copy(update={"batch_size": 65536}),
-        model=TINY.model_copy(update={"hidden_size": 1024, "mlp_size": 4096, "layers": 24}),
-    )
+    large = TINY.model_copy(update={"hidden_size": 1024, "mlp_size": 4096, "layers": 24})  # 1.2 GB of weights
+    write_spec(stage_dir.path, model=large)
     finished = subprocess.run(
-        [sys.executable, "-m", "workers.training", stage_dir.path], capture_output=True, preexec_fn=limit, check=False
+        [sys.executable, "-m", "workers.training", stage_dir.path],
+        capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30)),
+        check=False,
     )
     outcome = read_document(stage_dir.outcome, Outcome)
     assert finished.returncode == 1
