@@ -90,6 +90,7 @@ TEMPLATES = [
 
 # No persistent connections: under ASGI each request has its own thread, whose connection would outlive it unused.
 DATABASES = {"default": dj_database_url.parse(os.environ.get("DATABASE_URL") or postgres_url(VAR_DIR))}
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds; else a lost host hangs pages
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = os.environ.get("REDIS_URL") or redis_url(VAR_DIR)

@@ -6,3 +6,5 @@ urlpatterns = [
     path("", include("runs.pages.urls")),
     path("api/v1/", include("runs.api.urls")),
 ]
+
+handler500 = "cascade_web.faults.fault"

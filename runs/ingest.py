@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from django.db import transaction
 
 from runs.models import Benchmark, Checkpoint, ItemResult, Metric, Run, Score, Stage
 from workers.stage_dir import ScoreRecord, StageDir, StepRecord, read_records
+
+SPLITS = ("validation", "test")
+_LONGEST_NAME = Metric._meta.get_field("name").max_length or 0
 
 
 def run_folder(run: Run) -> Path:
@@ -53,7 +57,7 @@ class StepReader:
             self._inode, self._offset = inode, 0
         records, self._offset = read_records(path, StepRecord, offset=self._offset)
         _store_steps(self.stage, records)
-        return records[-1].metrics if records else None
+        return _storable_metrics(records[-1]) if records else None
 
 
 def _store_steps(stage: Stage, records: list[StepRecord]) -> None:
@@ -62,7 +66,7 @@ def _store_steps(stage: Stage, records: list[StepRecord]) -> None:
         (
             Metric(stage=stage, step=record.step, name=name, value=value)
             for record in newest.values()
-            for name, value in record.metrics.items()
+            for name, value in _storable_metrics(record).items()
         ),
         update_conflicts=True,
         unique_fields=["stage", "name", "step"],
@@ -71,13 +75,33 @@ def _store_steps(stage: Stage, records: list[StepRecord]) -> None:
     )
 
 
+def _storable_metrics(record: StepRecord) -> dict[str, float]:
+    """Leave out what no row holds; a number that is none is a gap in its curve."""
+    return {
+        name: value
+        for name, value in record.metrics.items()
+        if math.isfinite(value) and len(name) <= _LONGEST_NAME and "\0" not in name
+    }
+
+
 def ingest_scores(checkpoint: Checkpoint) -> None:
     """Store all scores of a checkpoint with their items, in one transaction."""
-    records, _ = read_records(scoring_folder(checkpoint).scores, ScoreRecord)
     with transaction.atomic():
         checkpoint.scores.all().delete()
-        for record in records:
+        for record in _scores(checkpoint).values():
             _store_score(checkpoint, record)
+
+
+def missing_scores(checkpoint: Checkpoint) -> list[str]:
+    """Name the benchmarks of the recipe that a checkpoint's scoring folder has no whole score of."""
+    found = _scores(checkpoint)
+    wanted = [(benchmark["domain"], split) for benchmark in checkpoint.run.document["benchmarks"] for split in SPLITS]
+    return [f"{domain} ({split})" for domain, split in wanted if (domain, split) not in found]
+
+
+def _scores(checkpoint: Checkpoint) -> dict[tuple[str, str], ScoreRecord]:
+    records, _ = read_records(scoring_folder(checkpoint).scores, ScoreRecord)
+    return {(record.domain, record.split): record for record in records}
 
 
 def _store_score(checkpoint: Checkpoint, record: ScoreRecord) -> None:

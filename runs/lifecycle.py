@@ -21,7 +21,7 @@ from celery import current_app
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, OuterRef, PositiveSmallIntegerField, Q, QuerySet, When
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 _AT_REST: dict[str, Any] = {"lease_until": None, "substep": "", "eta_s": None}  # work that nobody holds
 MAX_KILLS = 3  # a process that is killed this often is not started again by itself
+MAX_LOSSES = 5  # nor one whose worker was lost this often: it may be what takes the worker down
+MAX_REASON = 4000  # characters
 OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 Work = Stage | Checkpoint
 
@@ -157,22 +159,25 @@ def _nudge(task: str, pk: int, queue: str) -> None:
 def claim_stage(pk: int, *, worker: str) -> Claim | None:
     """Take a ready stage; None if another worker was faster or it is no longer ready."""
     claim = _claim(ready_stages(), Stage, pk, worker)
-    if claim is not None:
-        Attempt.objects.create(stage_id=pk, number=claim.attempt, worker=worker)
-    return claim
+    if claim is None:
+        return None
+    Attempt.objects.create(stage_id=pk, number=claim.attempt, worker=worker)
+    return None if _was_lost_too_often(claim) else claim
 
 
 def claim_checkpoint(pk: int, *, worker: str) -> Claim | None:
     """Take a checkpoint for scoring; None if another worker was faster."""
-    return _claim(ready_checkpoints(), Checkpoint, pk, worker)
+    claim = _claim(ready_checkpoints(), Checkpoint, pk, worker)
+    return None if claim is None or _was_lost_too_often(claim) else claim
 
 
 def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
-    now = timezone.now()
+    now, lost = timezone.now(), When(status=Status.RUNNING, then=F("kills") + 1)  # still running: its worker was lost
     with transaction.atomic():
         changed = ready.filter(pk=pk).update(
             status=Status.RUNNING,
             attempt=F("attempt") + 1,
+            kills=Case(lost, default=F("kills"), output_field=PositiveSmallIntegerField()),
             worker=worker,
             lease_until=_lease_end(),
             started_at=now,
@@ -185,6 +190,16 @@ def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
         work = kind.objects.select_related("run").get(pk=pk)  # our own UPDATE holds the row until this commits
     events.publish(work.run.public_id, "stages")
     return Claim(work, work.attempt)
+
+
+def _was_lost_too_often(claim: Claim) -> bool:
+    if claim.work.kills < MAX_LOSSES:
+        return False
+    reason = (
+        f"its worker or its process was lost {claim.work.kills} times, most likely because memory ran out; free some "
+        "memory or lower the batch, then retry"
+    )
+    return fail(claim, code="killed", reason=reason)
 
 
 def beat(claim: Claim, **facts: float | int | str | None) -> bool:
@@ -215,9 +230,10 @@ def finish_scoring(claim: Claim) -> bool:
 
 def fail(claim: Claim, *, code: str, reason: str) -> bool:
     """Record why work failed, in words for a person; False if the claim was lost."""
-    if not _end(claim, Status.FAILED, failure_code=code[:40], failure_reason=reason):
+    words = _storable(reason)
+    if not _end(claim, Status.FAILED, failure_code=code[:40], failure_reason=words):
         return False
-    _end_attempt(claim, "failed", reason)
+    _end_attempt(claim, "failed", words)
     tend(claim.work.run)
     return True
 
@@ -245,9 +261,20 @@ def restart_or_fail(claim: Claim, *, reason: str) -> None:
 
 def add_base_checkpoint(run: Run, *, folder: str) -> None:
     """Record the base model that the first stage built, so that it is scored like every checkpoint."""
-    _, is_new = Checkpoint.objects.get_or_create(run=run, stage=None, at_step=0, defaults={"folder": folder})
+    if run.checkpoints.filter(stage=None).exists():
+        return
+    with transaction.atomic():
+        builder = run.stages.select_for_update().get(position=0)  # a pause or cancel waits here, or came before
+        status = builder.status if builder.status in (Status.PAUSED, Status.CANCELLED) else Status.QUEUED
+        fields = {"folder": folder, "status": status}
+        _, is_new = Checkpoint.objects.get_or_create(run=run, stage=None, at_step=0, defaults=fields)
     if is_new:
         tend(run)
+
+
+def _storable(reason: str) -> str:
+    """What a trainer says may hold what PostgreSQL does not, and no end."""
+    return reason.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()[:MAX_REASON]
 
 
 def _held(claim: Claim) -> Any:

@@ -10,7 +10,7 @@ def with_status(runs: QuerySet[Run], status: Status) -> QuerySet[Run]:
     """Keep the runs whose status is this one. The cases are those of `Run.status`, in the same order."""
     running = _has(Status.RUNNING)
     derived = Case(
-        When(_has(Status.CANCELLED), then=Value(Status.CANCELLED)),
+        When(_has(Status.CANCELLED) & ~running, then=Value(Status.CANCELLED)),
         When(_has(Status.FAILED) & ~running, then=Value(Status.FAILED)),
         When(_has(Status.PAUSED) & ~running, then=Value(Status.PAUSED)),
         When(_has(Status.STALE), then=Value(Status.STALE)),

@@ -4,6 +4,7 @@
 
 (() => {
   const ID = "composer";
+  const REST_MS = 600;
   let typed = 0; // counts changes, to know an answer that is older than the form
   const posted = new WeakMap();
   let openFolds = new Set();
@@ -13,8 +14,14 @@
   const ofComposer = (event) => event.detail.ctx?.sourceElement?.id === ID;
   const opOf = (ctx) => ctx.request.submitter?.value ?? "check";
 
+  // Text is checked when the typing rests; a field when it is left, as "change" says by itself.
+  let rest = 0;
   document.addEventListener("input", (event) => {
-    if (event.target.form?.id === ID) typed += 1;
+    if (event.target.form?.id !== ID) return;
+    typed += 1;
+    if (event.target.id !== "f-text") return;
+    clearTimeout(rest);
+    rest = setTimeout(() => event.target.dispatchEvent(new Event("change", { bubbles: true })), REST_MS);
   });
 
   document.addEventListener("htmx:before:request", (event) => {

@@ -1,7 +1,8 @@
 // Live updates: <body data-live-url="..."> opens an EventSource there, and each of its messages becomes a DOM event
-// "live" on body (detail: the message's text). Fragments listen with hx-trigger="live from:body throttle:500ms", plots
-// by themselves. When the stream fails three times in a row, "live" is fired every 3 s instead, and the stream is
-// tried again every 30 s. The element [data-live-indicator] says which of these holds.
+// "live" on body (detail: the message's text), and "live-stages" too unless it tells of steps alone, which change no
+// score and no status. Fragments listen with hx-trigger="live from:body throttle:500ms", plots by themselves. When the
+// stream fails three times in a row, both are fired every 3 s instead, and the stream is tried again every 30 s. The
+// element [data-live-indicator] says which of these holds.
 "use strict";
 
 (() => {
@@ -9,6 +10,11 @@
   const POLL_MS = 3000;
   const RETRY_STREAM_MS = 30000;
   const REOPEN_MS = 1000;
+
+  // What a reader opened stays open when its part of the page is renewed: the server knows nothing of it.
+  window.htmx?.registerExtension("keep-open", {
+    htmx_before_morph_attr: (element, { attrName, newValue }) => attrName !== "open" || newValue !== null,
+  });
 
   const url = document.body.dataset.liveUrl;
   if (!url) return;
@@ -18,7 +24,12 @@
   let pollTimer = 0;
   let reopenTimer = 0;
 
-  const fire = (detail) => document.body.dispatchEvent(new CustomEvent("live", { bubbles: true, detail }));
+  function fire(detail, { onlySteps = false } = {}) {
+    const names = onlySteps ? ["live"] : ["live", "live-stages"];
+    for (const name of names) document.body.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
+  }
+
+  const tellsOfStepsAlone = (text) => JSON.parse(text).changed.every((what) => what === "steps");
 
   function show(state) {
     for (const indicator of document.querySelectorAll("[data-live-indicator]")) {
@@ -61,7 +72,7 @@
     if (stream) stream.close();
     stream = new EventSource(url);
     stream.onopen = succeeded;
-    stream.onmessage = (message) => fire(message.data);
+    stream.onmessage = (message) => fire(message.data, { onlySteps: tellsOfStepsAlone(message.data) });
     stream.onerror = failed;
   }
 

@@ -1,14 +1,15 @@
 // Draws every <div class="plot" data-plot-url="..."> from the figure JSON at that address. The address also gets
 // theme=light|dark and columns=N (how many panels fit side by side). The box's height is the page's, never the figure's;
-// with data-plot-panels="8" (small multiples) it is a row of 180 px per line of panels.
+// with data-plot-panels="8" (small multiples) it is as high as runs/plots/forgetting.py lays its panels out.
+// A plot is asked for anew on every "live" event, or on the one that data-plot-on="live-stages" names.
 // When all plots in sight are drawn for the first time, performance.mark("plots-drawn") is set.
 "use strict";
 
 (() => {
   const PANEL_WIDTH = 280;
-  const PANEL_HEIGHT = 180;
+  const PANEL_HEIGHT = 230;
   const MAX_COLUMNS = 4;
-  const MARGINS_HEIGHT = 48; // legend above, axis titles below
+  const MARGINS_HEIGHT = 60; // the names of checkpoints below the last row, less the gap between rows
   const REFRESH_MS = 1000;
   const NEAR = "200px"; // plots this close to the window count as in sight
 
@@ -135,6 +136,10 @@
     for (const box of plots.keys()) refresh(box);
   }
 
+  function refreshOn(name) {
+    for (const box of plots.keys()) if ((box.dataset.plotOn ?? "live") === name) refresh(box);
+  }
+
   function atMostEvery(ms, act) {
     let timer = 0;
     let last = 0;
@@ -147,7 +152,9 @@
   adopt(document);
   document.addEventListener("htmx:after:swap", () => adopt(document));
   document.addEventListener("themechange", refreshAll);
-  document.body.addEventListener("live", atMostEvery(REFRESH_MS, refreshAll));
+  for (const name of ["live", "live-stages"]) {
+    document.body.addEventListener(name, atMostEvery(REFRESH_MS, () => refreshOn(name)));
+  }
   window.addEventListener("resize", atMostEvery(250, () => {
     for (const [box, plot] of plots) if (plot.address && addressOf(box) !== plot.address) refresh(box);
   }));

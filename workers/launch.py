@@ -5,26 +5,31 @@ context, so that its GPU memory is surely free when it is gone. Only a command l
 """
 
 import contextlib
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from workers.stage_dir import Outcome, StageDir, read_document
 
+logger = logging.getLogger(__name__)
+
 TRAIN = "workers.training"
 SCORE = "workers.training.evaluate"
 STOP_SECONDS = 30.0  # a trainer finishes its step and writes a checkpoint within this time
+LOOK_SECONDS = 0.5  # between two looks at a process
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 def start(folder: StageDir, module: str) -> subprocess.Popen[bytes]:
     """Start `python -m module folder`, with its output appended to the folder's log."""
     folder.path.mkdir(parents=True, exist_ok=True)
-    ending = read_document(folder.outcome, Outcome)
-    if ending is not None and ending.status != "done":
-        folder.outcome.unlink()  # a former attempt's failure must not be taken for this one's
+    _drop_former_outcome(folder)
     with open(folder.log, "ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own module on a folder we made
             [sys.executable, "-m", module, str(folder.path)],
@@ -37,14 +42,30 @@ def start(folder: StageDir, module: str) -> subprocess.Popen[bytes]:
         )
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask for a checkpoint and an end; after STOP_SECONDS, end it. Harmless on a process that is gone."""
+def stop(process: subprocess.Popen[bytes], *, meanwhile: Callable[[], object]) -> None:
+    """Ask for a checkpoint and an end; after STOP_SECONDS, end it. Harmless on a process that is gone.
+
+    meanwhile: called again and again while the process takes its time; must not raise.
+    """
     _signal(process, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        meanwhile()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=LOOK_SECONDS)
+    _signal(process, signal.SIGKILL)
+    process.wait()
+
+
+def _drop_former_outcome(folder: StageDir) -> None:
+    """A former attempt's failure must not be taken for this one's; nor must what cannot be read."""
     try:
-        process.wait(timeout=STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        _signal(process, signal.SIGKILL)
-        process.wait()
+        ending = read_document(folder.outcome, Outcome)
+    except ValueError:
+        logger.warning("%s cannot be read and is dropped", folder.outcome)
+        ending = None
+    if ending is None or ending.status != "done":
+        folder.outcome.unlink(missing_ok=True)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -55,10 +76,19 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 def _environment() -> dict[str, str]:
     """What a trainer may know: no database, no broker, no secrets. Thread settings must be set before torch is loaded."""
-    kept = {name: value for name, value in os.environ.items() if not _is_secret(name)}
+    kept = {name: value for name, value in os.environ.items() if not _is_secret(name, value)}
     defaults = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     return {**defaults, **kept, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def _is_secret(name: str) -> bool:
-    return name in {"DATABASE_URL", "REDIS_URL", "PGPASSWORD"} or name.endswith(("SECRET_KEY", "_TOKEN", "_PASSWORD"))
+_SECRET_NAME = re.compile(
+    r"DATABASE_URL|REDIS_URL|BROKER|DSN|SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|(API|ACCESS|PRIVATE)_?KEY|_PAT$",
+    re.IGNORECASE,
+)
+_ADDRESS_WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Keep back what looks like a secret, by its name or as part of an address."""
+    is_ours = name == "TOKENIZERS_PARALLELISM"
+    return not is_ours and bool(_SECRET_NAME.search(name) or _ADDRESS_WITH_PASSWORD.search(value))

@@ -20,6 +20,7 @@ whole lines only.
 
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,19 +28,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+logger = logging.getLogger(__name__)
 Record = TypeVar("Record", bound=BaseModel)
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")  # a metric may be NaN
 
 
 class StepRecord(_Record):
     """One optimiser update and its metrics; `at` in seconds since the epoch."""
 
-    step: int
+    step: int = Field(ge=0, lt=2**31)
     at: float
     metrics: dict[str, float]
 
@@ -48,8 +50,8 @@ class Progress(_Record):
     """What a process is doing: `substep` is a verb of the loop (sample, grade, credit, update, record) or a preparation."""
 
     substep: str
-    step: int
-    steps: int
+    step: int = Field(ge=0, lt=2**31)
+    steps: int = Field(ge=0, lt=2**31)
     at: float
     eta_s: float | None = None
 
@@ -75,9 +77,9 @@ class ItemRecord(_Record):
     item: int
     key: str
     prompt: str
-    value: float
+    value: FiniteFloat
     response: str
-    n_tokens: float
+    n_tokens: FiniteFloat
     n_truncated: int = 0
 
 
@@ -88,7 +90,7 @@ class ScoreRecord(_Record):
     split: Literal["validation", "test"]
     version: int
     protocol: dict[str, float | int | str]
-    mean: float
+    mean: FiniteFloat
     items: list[ItemRecord]
 
 
@@ -177,7 +179,7 @@ def write_document(path: Path, document: BaseModel) -> None:
 
 
 def read_document(path: Path, kind: type[Record]) -> Record | None:
-    """Read a JSON document; None where there is none."""
+    """Read a JSON document; None where there is none. Raises ValueError for a file that is no such document."""
     try:
         return kind.model_validate_json(path.read_text())
     except FileNotFoundError:
@@ -203,7 +205,10 @@ def append_record(path: Path, record: BaseModel) -> None:
 
 
 def read_records(path: Path, kind: type[Record], *, offset: int = 0) -> tuple[list[Record], int]:
-    """Read whole lines from a byte offset on; returns them and the offset to go on from."""
+    """Read whole lines from a byte offset on; returns them and the offset to go on from.
+
+    A line that is no such record (a crash in mid-write, a bad disk) is passed over and logged, so that it costs itself only.
+    """
     try:
         with open(path, "rb") as handle:
             handle.seek(offset)
@@ -211,7 +216,16 @@ def read_records(path: Path, kind: type[Record], *, offset: int = 0) -> tuple[li
     except FileNotFoundError:
         return [], offset
     whole = data[: data.rfind(b"\n") + 1]
-    return [kind.model_validate_json(line) for line in whole.splitlines() if line.strip()], offset + len(whole)
+    records = [record for line in whole.split(b"\n") if line.strip() and (record := _record(line, kind, path))]
+    return records, offset + len(whole)
+
+
+def _record(line: bytes, kind: type[Record], path: Path) -> Record | None:
+    try:
+        return kind.model_validate_json(line)
+    except ValueError as error:
+        logger.warning("%s: passed over a line that is no %s: %s", path, kind.__name__, str(error)[:300])
+        return None
 
 
 def drop_records_after(path: Path, step: int) -> None:

@@ -3,7 +3,9 @@
 A task is acknowledged early: if its worker dies, the lease in the database runs out and another worker takes over.
 """
 
+import contextlib
 import logging
+import math
 import subprocess
 import threading
 import time
@@ -17,13 +19,19 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from runs import events, ingest, lifecycle, resolve
 from runs.models import Checkpoint, Stage
 from workers import launch
-from workers.stage_dir import Outcome, Progress, StageDir, read_document
+from workers.stage_dir import FolderBusyError, Outcome, Progress, StageDir, read_document, write_text
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 LOOK_SECONDS = 0.5
+BUSY_SECONDS = 900.0  # a predecessor finishes its step, however long that is, and writes a checkpoint
+_DATABASE_AWAY = (OperationalError, InterfaceError)
 _stopping = threading.Event()
+
+
+class ResultsMissingError(RuntimeError):
+    """A process said it was done, but what it should have left is not there."""
 
 
 @worker_shutting_down.connect
@@ -53,8 +61,10 @@ def train_stage(stage_id: int) -> None:
         return {} if metrics is None else {"reward": metrics.get("reward")}
 
     def succeed() -> None:
-        final = folder.checkpoint(stage.n_steps).relative_to(ingest.run_folder(stage.run))
-        lifecycle.finish_stage(claim, folder=str(final))
+        final = folder.checkpoint(stage.n_steps)
+        if not final.is_dir():
+            raise ResultsMissingError(f"found no checkpoint {final.name}, which a finished stage leaves")
+        lifecycle.finish_stage(claim, folder=str(final.relative_to(ingest.run_folder(stage.run))))
 
     _carry_out(
         claim, folder, module=launch.TRAIN, prepare=lambda: resolve.write_stage_spec(stage), look=look, succeed=succeed
@@ -71,6 +81,8 @@ def score_checkpoint(checkpoint_id: int) -> None:
     assert isinstance(checkpoint, Checkpoint)
 
     def succeed() -> None:
+        if missing := ingest.missing_scores(checkpoint):
+            raise ResultsMissingError(f"found no whole score of {', '.join(missing)} in scores.jsonl")
         ingest.ingest_scores(checkpoint)
         lifecycle.finish_scoring(claim)
 
@@ -93,24 +105,68 @@ def _carry_out(
     look: Callable[[], dict[str, float | None]],
     succeed: Callable[[], None],
 ) -> None:
-    """Start the child, follow it to its end, and record how it ended."""
+    """Start the child, follow it to its end, and record how it ended. Whatever breaks on the way fails the work."""
     try:
-        prepare()
-        process = launch.start(folder, module)
-    except (OSError, ValueError) as error:
-        logger.exception("%s cannot start", claim.work)
-        reason = f"the stage's folder cannot be prepared: {error}"
-        _insist(lambda: lifecycle.fail(claim, code="cannot_start", reason=reason))
+        _insist(prepare)
+        process = launch.start(folder, module) if _gets_the_folder(claim, folder) else None
+    except _DATABASE_AWAY:
+        raise
+    except Exception as error:
+        _fail(claim, folder, "cannot_start", f"the stage's folder cannot be prepared: {_words(error)}")
+        return
+    if process is None:
+        _insist(lambda: lifecycle.release(claim))
         return
     try:
-        is_held = _follow(claim, folder, process, look)
-    finally:
-        launch.stop(process)
-    _insist(look)
-    if is_held:
-        _insist(lambda: _record_ending(claim, folder, process.returncode, succeed))
-    else:
-        _insist(lambda: lifecycle.release(claim))
+        try:
+            is_held = _follow(claim, folder, process, look)
+        finally:
+            launch.stop(process, meanwhile=lambda: _keep(claim))
+        _insist(look)
+        if is_held:
+            _insist(lambda: _record_ending(claim, folder, process.returncode, succeed))
+        else:
+            _insist(lambda: lifecycle.release(claim))
+    except _DATABASE_AWAY:
+        raise  # it was away for too long to record anything: the lease runs out, and the work is taken up again
+    except Exception as error:
+        # The border of the task: work that nobody ends would be taken up again, and break again, for ever.
+        reason = (
+            f"what the process left cannot be recorded: {_words(error)}. The process was stopped; retry does it again"
+        )
+        _fail(claim, folder, "cannot_record", reason)
+
+
+def _fail(claim: lifecycle.Claim, folder: StageDir, code: str, reason: str) -> None:
+    """Fail the work; called where an exception is handled. A retry must not find the work done."""
+    logger.exception("%s is failed: %s", claim.work, reason)
+    with contextlib.suppress(OSError):
+        folder.outcome.unlink(missing_ok=True)
+    _insist(lambda: lifecycle.fail(claim, code=code, reason=reason))
+
+
+def _words(error: Exception) -> str:
+    """An error of the system or of ours speaks for itself; of any other, the kind matters too."""
+    is_plain = isinstance(error, OSError | ResultsMissingError | FolderBusyError)
+    return str(error) if is_plain else f"{type(error).__name__}: {error}".strip()
+
+
+def _gets_the_folder(claim: lifecycle.Claim, folder: StageDir) -> bool:
+    """Wait until an earlier attempt's process, which may still finish its step, has left the folder.
+
+    False if the work is to be let go meanwhile. Raises FolderBusyError after BUSY_SECONDS.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            with folder.lock():
+                return True
+        except FolderBusyError:
+            if time.monotonic() > deadline:
+                raise
+        if _stopping.is_set() or not _insist(lambda: lifecycle.beat(claim, substep="waiting for an earlier process")):
+            return False
+        time.sleep(LOOK_SECONDS)
 
 
 def _follow(
@@ -129,17 +185,30 @@ def _follow(
             if not lifecycle.beat(claim, **facts):
                 return False
             events.publish(claim.work.run.public_id, "steps")
-        except (OperationalError, InterfaceError) as error:
+        except _DATABASE_AWAY as error:
             logger.warning("the database does not answer, the trainer goes on: %s", error)
             close_old_connections()
     return True
 
 
+def _keep(claim: lifecycle.Claim) -> None:
+    """Keep a claim, if it is still ours, while its process takes its time to stop."""
+    try:
+        lifecycle.beat(claim)
+    except _DATABASE_AWAY:
+        close_old_connections()
+
+
 def _live_facts(folder: StageDir) -> dict[str, Any]:
-    progress = read_document(folder.progress, Progress)
+    try:
+        progress = read_document(folder.progress, Progress)
+    except ValueError:
+        return {}  # it is only for looking at, and the next one is written in a moment
     if progress is None:
         return {"substep": "starting"}
-    return {"step": progress.step, "n_steps": progress.steps, "substep": progress.substep[:60], "eta_s": progress.eta_s}
+    eta_s = progress.eta_s if progress.eta_s is not None and math.isfinite(progress.eta_s) else None
+    substep = progress.substep.replace("\0", "")[:60]
+    return {"step": progress.step, "n_steps": progress.steps, "substep": substep, "eta_s": eta_s}
 
 
 def _record_ending(claim: lifecycle.Claim, folder: StageDir, exit_code: int, succeed: Callable[[], None]) -> None:
@@ -152,9 +221,26 @@ def _record_ending(claim: lifecycle.Claim, folder: StageDir, exit_code: int, suc
         lifecycle.release(claim)
     elif exit_code < 0:
         lifecycle.restart_or_fail(claim, reason=f"the process was killed by signal {-exit_code}")
+    elif disk := _disk_problem(folder):
+        reason = f"the disk cannot be written ({disk}); free some space or make it writable, then retry"
+        lifecycle.fail(claim, code="disk_full", reason=reason)
     else:
         reason = f"the process ended without a word (exit status {exit_code}); see the log, then retry"
         lifecycle.fail(claim, code="error", reason=reason)
+
+
+def _disk_problem(folder: StageDir) -> str:
+    """Say why a process that ended without a word could not have left one; empty where the folder can be written."""
+    probe = folder.path / "probe"
+    try:
+        write_text(probe, "x" * 4096)
+    except OSError as error:
+        return error.strerror or str(error)
+    finally:
+        with contextlib.suppress(OSError):
+            probe.with_name("probe.tmp").unlink(missing_ok=True)
+            probe.unlink(missing_ok=True)
+    return ""
 
 
 def _notice_base(stage: Stage, folder: StageDir) -> None:
@@ -169,7 +255,7 @@ def _insist(act: Callable[[], Result], *, patience_s: float = 300.0) -> Result:
     while True:
         try:
             return act()
-        except (OperationalError, InterfaceError):
+        except _DATABASE_AWAY:
             if time.monotonic() > deadline:
                 raise
             close_old_connections()

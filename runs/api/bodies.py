@@ -25,8 +25,9 @@ class JSONBody(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
+        text = _read(stream)
         try:
-            return json.loads(_read(stream), parse_constant=_refuse_constant)
+            return _whole_characters(json.loads(text, parse_constant=_refuse_constant), text)
         except (ValueError, RecursionError) as error:
             raise ParseError(f"found text that is not JSON ({error}); correct it there") from None
 
@@ -71,6 +72,16 @@ def _read(stream: IO[Any]) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise ParseError(f"found bytes that are not UTF-8 ({error.reason} at {error.start}); send UTF-8") from None
+
+
+def _whole_characters(data: Any, text: str) -> Any:
+    """JSON's escapes can name half a character (a lone surrogate), which nothing after this can store."""
+    if "\\u" in text:
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("half a character, a lone surrogate") from None
+    return data
 
 
 def _refuse_constant(name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse, JsonResponse
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
@@ -37,11 +38,22 @@ def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse 
             return None
         logger.error("request %s to %s failed", request_id, context["request"].path, exc_info=error)
         problem = _Problem(500, "internal_error", "this is our fault and is in the server's log; give its request_id")
-    response = JsonResponse(_document(problem, request_id), status=problem.status, content_type=MEDIA_TYPE)
-    response["X-Request-ID"] = request_id
+    response = _answer(problem, request_id)
     if auth_header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = auth_header
     return response
+
+
+def database_away() -> HttpResponse:
+    """Answer where the database does not, so that not even the person is known."""
+    problem, request_id = _describe(OperationalError()), uuid.uuid4().hex
+    assert problem is not None
+    return _answer(problem, request_id)
+
+
+def _answer(problem: _Problem, request_id: str) -> HttpResponse:
+    headers = {"X-Request-ID": request_id, **({"Retry-After": "10"} if problem.status == 503 else {})}
+    return JsonResponse(_document(problem, request_id), status=problem.status, content_type=MEDIA_TYPE, headers=headers)
 
 
 def _describe(error: Exception) -> _Problem | None:
@@ -60,6 +72,8 @@ def _describe(error: Exception) -> _Problem | None:
             return _Problem(404, "not_found", str(error) or "there is no such thing, or it is not yours to see")
         case PermissionDenied():
             return _Problem(403, "permission_denied", str(error) or "you may not do this")
+        case OperationalError() | InterfaceError():
+            return _Problem(503, "unavailable", "the database does not answer; try again in a minute")
         case APIException():
             return _Problem(error.status_code, str(error.get_codes()), str(error.detail))
     return None

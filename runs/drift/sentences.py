@@ -57,7 +57,7 @@ def _cost(matrix: ScoreMatrix, final: str, start: str) -> str:
         worst = min(losses, key=lambda change: change.difference or 0.0)
         assert worst.difference is not None
         cost = words.joined(words.change(worst.difference), words.change_interval(worst.interval))
-        return f"{matrix.row(worst.row).title} cost {_title(matrix, worst.column)} {cost}"
+        return f"stage {matrix.row(worst.row).title} cost {_title(matrix, worst.column)} {cost}"
     return "no stage cost any domain more than noise" if any(change.is_known for change in found) else ""
 
 

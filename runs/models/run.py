@@ -38,7 +38,8 @@ class Run(models.Model):
         work: list[Claimable] = [*self.stages.all(), *self.checkpoints.all()]
         found = {item.shown_status for item in work}
         for decisive in (Status.CANCELLED, Status.FAILED, Status.PAUSED, Status.STALE, Status.RUNNING):
-            if decisive in found and not (decisive in (Status.FAILED, Status.PAUSED) and Status.RUNNING in found):
+            yields = decisive in (Status.CANCELLED, Status.FAILED, Status.PAUSED) and Status.RUNNING in found
+            if decisive in found and not yields:
                 return decisive
         if found == {Status.SUCCEEDED}:
             return Status.SUCCEEDED

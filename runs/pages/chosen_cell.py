@@ -38,13 +38,16 @@ def chosen_cell(report: DriftReport, run: Run, show: Show, *, cell: str, before:
         return None
     change = _change(report, show, now, before)
     earlier = matrix.cell(change.reference, domain) if change.reference else None
+    info, scored = matrix.row(row), _score(run, row, domain)
     chosen = {
         "key": f"{row}:{domain}",
-        "row": matrix.row(row),
+        "row": info,
+        "row_domain": info.domains[0] if len(info.domains) == 1 else "",
         "domain": next(column.title for column in matrix.columns if column.domain == domain),
         "score": now,
         "score_text": words.joined(words.score(now.mean), words.score_interval(now.interval)),
-        "scored": _score(run, row, domain),
+        "scored": scored,
+        "protocol": [(name.replace("_", " "), value) for name, value in scored.benchmark.protocol.items()],
         "others": [other for other in matrix.scored_rows() if other.key != row and matrix.cell(other.key, domain)],
         "reason": change.reason,
     }
@@ -55,7 +58,7 @@ def chosen_cell(report: DriftReport, run: Run, show: Show, *, cell: str, before:
         "before": matrix.row(earlier.row),
         "change_text": change_words(change),
         "flips": flips,
-        "flips_test": f"{flips.test} p = {flips.p_value:.2g}" if flips.p_value is not None else "",
+        "flips_test": _tested(flips),
         "answers": _flipped(report.matrix, run, earlier, now, flips),
         "n_hidden": max(0, len(flips.lost) + len(flips.gained) - MAX_FLIPS_SHOWN),
     }
@@ -111,6 +114,12 @@ def _ribbon(
         level = "full" if value >= 1 else "part" if value > 0 else "none"
         squares.append(Square(level, f"{row.title}: {value:g}", row.key in compared))
     return squares
+
+
+def _tested(flips: Flips) -> str:
+    if flips.p_value is None:
+        return ""
+    return f"{flips.test} p {f'= {flips.p_value:.2g}' if flips.p_value >= 0.001 else '< 0.001'}"
 
 
 def _of(row: str, prefix: str = "") -> Q:

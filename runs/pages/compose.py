@@ -86,7 +86,7 @@ def _first_draft(request: HttpRequest, project: Project) -> Draft | None:
             raise Http404 from None
         return _draft_of_text(text) if as_text else _draft_of(load_preset(asked["preset"]).model_dump(mode="json"))
     if "recipe" in asked:
-        recipe = get_object_or_404(Recipe, project=project, public_id=asked["recipe"])
+        recipe = get_object_or_404(Recipe, project=project, public_id=asked["recipe"].replace("\0", ""))
         return _draft_of_text(dump_recipe(recipe.spec)) if as_text else _draft_of(recipe.document)
     return None
 

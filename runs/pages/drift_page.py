@@ -43,13 +43,12 @@ _FORMULAS: dict[str, tuple[str, str]] = {
 
 @require_safe
 def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Show verdict, matrix, curves, summary and, for a chosen cell, its flips; `part` answers what is renewed live."""
+    """Show verdict, matrix, curves, summary and, for a chosen cell, its flips; `part` answers what a script renews."""
     run = find_run(request, slug, number)
     report, show = drift_report(run), _shown(request)
     is_part = request.GET.get("part") == "drift"
     context = _head(run) | {
         "is_part": is_part,
-        "part_url": _part_url(request),
         "verdict": report.verdict,
         "columns": report.matrix.columns,
         "rows": matrix_rows(report, show),
@@ -57,6 +56,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "shows": SHOWS.items(),
         "measures": [*_measures(report.summary), _worst_drop(report)],
         "recoveries": [_recovery_view(found, run.project, run) for found in report.recoveries],
+        "matrix_height": 38 + 32 * len(report.matrix.rows),
         "matrix_url": f"{_figure_url(run.project, run, 'matrix')}?show={show}",
         "n_scored": len(report.matrix.scored_rows()),
         "chosen": chosen_cell(
@@ -84,12 +84,6 @@ def _head(run: Run) -> dict[str, Any]:
             ("Drift", ""),
         ],
     }
-
-
-def _part_url(request: HttpRequest) -> str:
-    query = request.GET.copy()
-    query["part"] = "drift"
-    return f"{request.path}?{query.urlencode()}"
 
 
 @require_safe

@@ -79,11 +79,11 @@ def _cell(report: DriftReport, row: RowInfo, column: ColumnInfo, show: Show) -> 
     else:
         view = _change_view(column, score, report.changes[show][row.key, domain])
     best = report.best.get(domain)
-    marks = {
-        "is_own": row.kind == "grpo" and domain in row.domains,
-        "is_best": best is not None and best.row == row.key,
-    }
-    return replace(view, **marks)
+    return replace(
+        view,
+        is_own=row.kind == "grpo" and domain in row.domains,
+        is_best=best is not None and best.row == row.key,
+    )
 
 
 def _score_view(column: ColumnInfo, score: ScoreCell, change: Change) -> CellView:

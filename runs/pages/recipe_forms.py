@@ -166,7 +166,9 @@ def _stages(document: Document) -> list[Document]:
 def _stage_form(document: Document, position: int, problems: Problems) -> StageForm:
     stage, path = _stages(document)[position], f"stages.{position}"
     kind = str(stage.get("kind"))
-    fields = fields_of(STAGE_SPECS[kind], stage, f"{path}.", problems, starts_from=_starts(document, position))
+    fields = fields_of(
+        STAGE_SPECS.get(kind, SFTSpec), stage, f"{path}.", problems, starts_from=_starts(document, position)
+    )
     head = {field.name.rpartition(".")[2]: field for field in fields}
     domains = [str(domain) for domain in stage.get("domains") or {}]
     has_learned_reward = kind == "grpo" and _is_learned(domains)
@@ -342,9 +344,9 @@ def apply_op(document: Document, op: str) -> int | None:
     if verb == "add" and argument in STAGE_SPECS:
         stages.append(_new_stage(argument, document))
         return len(stages) - 1
-    if not argument.isdecimal() or int(argument) >= len(stages):
+    position = next((place for place in range(len(stages)) if str(place) == argument), None)
+    if position is None:
         return None
-    position = int(argument)
     if verb in ("up", "down"):
         target = position + (1 if verb == "down" else -1)
         if not 0 <= target < len(stages):

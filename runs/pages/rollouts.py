@@ -38,7 +38,7 @@ def read_sample(folder: StageDir, *, asked: str = "") -> Sample | None:
     steps = sorted(step_of(path) for path in folder.rollouts.glob("step_*.jsonl"))
     if not steps:
         return None
-    at = steps.index(int(asked)) if asked.isdecimal() and int(asked) in steps else len(steps) - 1
+    at = next((place for place, step in enumerate(steps) if str(step) == asked), len(steps) - 1)
     records, _ = read_records(folder.rollouts / f"{step_name(steps[at])}.jsonl", RolloutRecord)
     return Sample(
         step=steps[at],

@@ -46,7 +46,7 @@ def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a page of runs, filtered by what the address says; `part=rows` answers only the table, for live updates."""
     assert isinstance(request.user, User)
     project = project_for(request.user, slug)
-    text, status = request.GET.get("text", "").strip(), request.GET.get("status", "")
+    text, status = request.GET.get("text", "").replace("\0", "").strip(), request.GET.get("status", "")
     page = Paginator(_filtered(project, text, status), RUNS_PER_PAGE).get_page(request.GET.get("page"))
     role = role_in(request.user, project)
     kept = {name: value for name, value in (("text", text), ("status", status)) if value}

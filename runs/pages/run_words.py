@@ -122,7 +122,7 @@ def _gist(work: Stage | Checkpoint) -> str:
 
 
 def _when_running(place: str, stage: Stage, stages: list[Stage]) -> str:
-    left = f", about {duration(stage.eta_s)} left in it" if stage.eta_s is not None else ""
+    left = f", about {duration(stage.eta_s)} left in it" if stage.eta_s is not None and stage.eta_s >= 1 else ""
     doing = f", {_step(stage)}{left}" if stage.step else f", {stage.substep or 'starting'}"
     n_others = sum(other.status == Status.RUNNING for other in stages) - 1
     beside = f" {n_others} more {'runs' if n_others == 1 else 'run'} beside it." if n_others else ""

@@ -33,7 +33,9 @@ def tokens(request: HttpRequest) -> HttpResponse:
     """List the person's tokens; make one, and show it this once; revoke one."""
     assert isinstance(request.user, User)
     if request.method == "POST" and request.POST.get("op") == "revoke":
-        n_gone, _ = AuthToken.objects.filter(user=request.user, digest=request.POST.get("token", "")).delete()
+        n_gone, _ = AuthToken.objects.filter(
+            user=request.user, digest=request.POST.get("token", "").replace("\0", "")
+        ).delete()
         if n_gone:
             messages.success(request, "Revoked. Programs that use this token are locked out from now on.")
         return redirect("tokens")

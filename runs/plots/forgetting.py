@@ -153,6 +153,7 @@ def _level_name(level: _Level, number: str) -> Part:
     return {
         "text": level.name,
         **place,
+        "xshift": 4 if level.side == "left" else -4,  # clear of the axis's numbers
         "xanchor": level.side,
         "yanchor": "bottom",
         "font": {"size": 10, "color": level.colour},

@@ -15,7 +15,7 @@ from workers.catalogue import DOMAINS
 
 Theme = Literal["light", "dark"]
 Part = dict[str, Any]  # a trace, a shape, a note or an axis, in Plotly's own terms
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+FONT = "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Noto Sans', Ubuntu, Cantarell, 'Liberation Sans', Arial, sans-serif"  # --sans of the stylesheet
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from datetime import datetime
 from django import template
 from django.utils import timezone
 
+from workers.catalogue import DOMAINS
+
 register = template.Library()
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -60,6 +62,12 @@ def exact(moment: datetime | None) -> str:
 def points(share: float | None) -> str:
     """Write a score or a mean of scores, 0 to 1, in points."""
     return "–" if share is None else f"{share * 100:.1f}"
+
+
+@register.filter
+def domain_title(name: str) -> str:
+    """Call a domain what a reader calls it; its name belongs in recipes and the API."""
+    return DOMAINS[name].title if name in DOMAINS else name
 
 
 @register.filter

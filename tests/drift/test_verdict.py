@@ -20,7 +20,7 @@ def test_a_whole_cascade(build) -> None:
     matrix = build(CHAIN)
     # if: 60 of 200 lost; up 1/202, down 61/202: -29.703 +- 1.96 sqrt((0.306931 - 0.088227) / 202) = 6.449
     assert verdict(matrix, recovery=measure_recovery(matrix, "mopd", TEACHERS)) == (
-        "After 4 stages 2 domains are up, 1 is within noise. CODE_RL cost if −30.0 [−36.2, −23.3]; "
+        "After 4 stages 2 domains are up, 1 is within noise. Stage CODE_RL cost if −30.0 [−36.2, −23.3]; "
         "the closing MOPD won back 80 % [70, 90] of what was lost."
     )
 
@@ -52,7 +52,7 @@ def test_nothing_scored(build) -> None:
 
 def test_domains_that_are_down_are_named(build) -> None:
     text = verdict(build([*CHAIN[:2], ("code_rl", "grpo", ("code",), {"if": 0.8, "code": 0.7, "stem": 0.2})]))
-    assert text.startswith("After 3 stages 2 domains are up, 1 is down (stem). CODE_RL cost stem −30.0 [")
+    assert text.startswith("After 3 stages 2 domains are up, 1 is down (stem). Stage CODE_RL cost stem −30.0 [")
 
 
 def test_nothing_to_win_back(build) -> None:

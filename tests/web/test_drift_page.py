@@ -51,8 +51,17 @@ def test_changes_and_a_chosen_cell_can_be_asked_for(finished: Run, ada: Client) 
     assert "within noise" in _page(ada, DRIFT + "?show=previous")
     cell = _page(ada, DRIFT + "?cell=if_rl:instructions")
     assert 'id="cell"' in cell
-    assert "Since warm" in cell
+    assert "since warm" in cell
     assert "lost" in cell
+    assert "since base" in _page(ada, DRIFT + "?cell=if_rl:instructions&before=base")
+    assert "none: this is its own stage" in _page(ada, DRIFT + "?show=own&cell=if_rl:instructions")
+
+
+def test_what_is_renewed_live_brings_the_head_along(finished: Run, ada: Client) -> None:
+    part = _page(ada, DRIFT + "?show=peak&part=drift")
+    assert part.lstrip().startswith('<div class="stack stack-lg" id="drift"')
+    assert 'id="run-status" hx-swap-oob' in part
+    assert "<html" not in part
 
 
 @pytest.mark.parametrize("address", ["?show=nonsense", "?cell=nothing:here", "?cell=:::", "?show=own&cell=mopd:stem"])
