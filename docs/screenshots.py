@@ -49,6 +49,7 @@ def main() -> None:
         if arguments.all:
             take_all(browser, arguments.address, run, arguments.all)
         page = open_page(browser, arguments.address, run.created_by, width=1440, theme="light")
+        page.set_viewport_size({"width": 1440, "height": 1700})  # down to the end of the forgetting curves
         show(page, arguments.address + reverse("runs:drift", args=(run.project.slug, run.number)))
         page.screenshot(path=ROOT / "docs" / "images" / "drift.png", full_page=False)
         browser.close()

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 _AT_REST: dict[str, Any] = {"lease_until": None, "substep": "", "eta_s": None}  # work that nobody holds
 MAX_KILLS = 3  # a process that is killed this often is not started again by itself
 MAX_LOSSES = 5  # nor one whose worker was lost this often: it may be what takes the worker down
+UNREADABLE = ("corrupt_checkpoint", "bad_spec")  # codes of a start or teacher that is damaged or gone
 MAX_REASON = 4000  # characters
 OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 Work = Stage | Checkpoint
@@ -118,7 +119,8 @@ def ready_stages() -> QuerySet[Stage]:
 
 def ready_checkpoints() -> QuerySet[Checkpoint]:
     """Checkpoints that wait to be scored."""
-    return Checkpoint.objects.filter(_is_claimable())
+    being_made_anew = Q(stage__isnull=False) & ~Q(stage__status=Status.SUCCEEDED)
+    return Checkpoint.objects.exclude(being_made_anew).filter(_is_claimable())
 
 
 def _is_claimable() -> Q:
@@ -315,16 +317,28 @@ def cancel(run: Run) -> None:
 
 def retry(run: Run) -> None:
     """Queue again what failed or was cancelled; a stage goes on from its last whole checkpoint."""
+    _queue_sources(run.stages.all(), run.checkpoints.all())
     _move(run, (Status.FAILED, Status.CANCELLED), Status.QUEUED, "retry")
 
 
 def retry_stage(stage: Stage) -> None:
     """Queue one failed or cancelled stage again."""
+    _queue_sources(Stage.objects.filter(pk=stage.pk), Checkpoint.objects.none())
     asked = Stage.objects.filter(pk=stage.pk, status__in=(Status.FAILED, Status.CANCELLED))
     if not asked.update(**_queued_afresh()):
         now = Stage.objects.get(pk=stage.pk).status
         raise NotPossibleError(f"stage '{stage.name}' is {now}, only a failed or cancelled one can be retried")
     tend(stage.run)
+
+
+def _queue_sources(stages: QuerySet[Stage], scorings: QuerySet[Checkpoint]) -> None:
+    """Queue again whatever left weights that these could not read: its worker makes anew what is damaged, if anything is."""
+    unreadable = {"status": Status.FAILED, "failure_code__in": UNREADABLE}
+    starved, unscored = list(stages.filter(**unreadable)), list(scorings.filter(**unreadable))
+    sources = Q(needed_by__stage__in=starved) | Q(checkpoints__in=unscored)
+    builders = Q(position=0, run__in={work.run_id for work in (*starved, *unscored)})  # the base may be what is damaged
+    found = Stage.objects.filter(sources | builders, status=Status.SUCCEEDED).values_list("pk", flat=True)
+    Stage.objects.filter(pk__in=set(found), status=Status.SUCCEEDED).update(**_queued_afresh())
 
 
 def possible_actions(run: Run) -> list[str]:

@@ -69,6 +69,10 @@
       if (!menu.contains(event.target)) menu.open = false;
     }
   });
+  // A panel that opens below the window's edge is brought into sight.
+  document.addEventListener("toggle", (event) => {
+    if (event.target.matches?.("details.how[open]")) event.target.querySelector(".how-panel").scrollIntoView({ block: "nearest" });
+  }, true);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     for (const menu of document.querySelectorAll("details.menu[open], details.how[open]")) {

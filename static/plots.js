@@ -16,7 +16,7 @@
   const CONFIG = {
     responsive: true,
     displaylogo: false,
-    displayModeBar: "hover",
+    displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false, // on a phone it would cover the plot for good
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
     toImageButtonOptions: { format: "png", scale: 2 },
   };

@@ -19,10 +19,11 @@ whole lines only.
 """
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +162,26 @@ class StageDir:
             except BlockingIOError:
                 raise FolderBusyError(f"another process is writing in {self.path}; stop it first") from None
             yield
+
+
+CHECKSUMS = "checksums.json"  # in a checkpoint: the SHA-256 of every other file, by its path
+
+
+def is_whole(checkpoint: Path, *, meanwhile: Callable[[], object]) -> bool:
+    """Compare a checkpoint with its checksums; one without any is somebody else's and taken as it is.
+
+    meanwhile: called before each file, of which the largest take some seconds.
+    """
+    try:
+        checksums = load_json(checkpoint / CHECKSUMS)
+        for name, expected in checksums.items():
+            meanwhile()
+            with open(checkpoint / name, "rb") as handle:
+                if hashlib.file_digest(handle, "sha256").hexdigest() != expected:
+                    return False
+    except (FileNotFoundError, ValueError, AssertionError):
+        return not (checkpoint / CHECKSUMS).exists()
+    return True
 
 
 def step_name(step: int) -> str:

@@ -6,6 +6,7 @@ A task is acknowledged early: if its worker dies, the lease in the database runs
 import contextlib
 import logging
 import math
+import shutil
 import subprocess
 import threading
 import time
@@ -19,7 +20,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from runs import events, ingest, lifecycle, resolve
 from runs.models import Checkpoint, Stage
 from workers import launch
-from workers.stage_dir import FolderBusyError, Outcome, Progress, StageDir, read_document, write_text
+from workers.stage_dir import FolderBusyError, Outcome, Progress, StageDir, is_whole, read_document, write_text
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -66,9 +67,11 @@ def train_stage(stage_id: int) -> None:
             raise ResultsMissingError(f"found no checkpoint {final.name}, which a finished stage leaves")
         lifecycle.finish_stage(claim, folder=str(final.relative_to(ingest.run_folder(stage.run))))
 
-    _carry_out(
-        claim, folder, module=launch.TRAIN, prepare=lambda: resolve.write_stage_spec(stage), look=look, succeed=succeed
-    )
+    def prepare() -> None:
+        _drop_damaged(claim, folder)
+        resolve.write_stage_spec(stage)
+
+    _carry_out(claim, folder, module=launch.TRAIN, prepare=prepare, look=look, succeed=succeed)
 
 
 @shared_task(name="workers.score_checkpoint")
@@ -241,6 +244,22 @@ def _disk_problem(folder: StageDir) -> str:
             probe.with_name("probe.tmp").unlink(missing_ok=True)
             probe.unlink(missing_ok=True)
     return ""
+
+
+def _drop_damaged(claim: lifecycle.Claim, folder: StageDir) -> None:
+    """Drop checkpoints that are not what was written, so that this attempt makes them anew: same seed, same weights.
+
+    An outcome that says done is worth nothing then, nor where the last checkpoint is gone.
+    """
+    stage = claim.work
+    assert isinstance(stage, Stage)
+    found = list(folder.path.glob("checkpoints/step_" + "[0-9]" * 6))
+    damaged = [path for path in found if not is_whole(path, meanwhile=lambda: _keep(claim))]
+    for path in damaged:
+        logger.warning("%s is damaged and made anew", path)
+        shutil.rmtree(path)
+    if damaged or not folder.checkpoint(stage.n_steps).exists():
+        folder.outcome.unlink(missing_ok=True)
 
 
 def _notice_base(stage: Stage, folder: StageDir) -> None:

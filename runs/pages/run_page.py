@@ -19,7 +19,16 @@ from runs.pages import rollouts
 from runs.pages.figures import curves_of
 from runs.pages.find import find_run, find_stage
 from runs.pages.run_words import current_stage, run_seconds, verdict
-from runs.pages.stage_lines import mean_scores, only_domain, stage_lines, stage_url, strip, teachers_of, trained_tokens
+from runs.pages.stage_lines import (
+    mean_scores,
+    only_domain,
+    stage_lines,
+    stage_url,
+    strip,
+    teachers_of,
+    trained_tokens,
+    unscored,
+)
 from workers.catalogue import DOMAINS
 from workers.recipe_text import dump_document
 from workers.spec import ResolvedStageSpec
@@ -96,6 +105,7 @@ def _overview_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str,
     assert isinstance(request.user, User)
     role, means = role_in(request.user, run.project), mean_scores(run)
     may_act = role is not None and role.may(Role.RUNNER)
+    lines = stage_lines(run, means=means, selected=stage)
     return {
         "project": run.project,
         "run": run,
@@ -106,7 +116,8 @@ def _overview_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str,
         "tokens": trained_tokens(run),
         "verdict": verdict(run, means),
         "strip": strip(run, with_links=True),
-        "lines": stage_lines(run, means=means, selected=stage),
+        "lines": lines,
+        "unscored": unscored(lines),
         "n_scored": sum(checkpoint.is_scored for checkpoint in run.checkpoints.all()),
         "actions": [(name, _WORDS[name]) for name in lifecycle.possible_actions(run)],
         "may_act": may_act,

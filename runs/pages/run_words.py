@@ -15,7 +15,8 @@ _REMEDIES = {
     "killed": "Free some memory or lower the batch, then retry.",
     "cannot_start": "Check the artifact folder and its disk, then retry.",
     "bad_spec": "A retry meets the same spec: change the recipe and launch a new run.",
-    "corrupt_checkpoint": "Retry goes on from the last whole checkpoint.",
+    "corrupt_checkpoint": "Retry makes damaged checkpoints anew, with the same weights.",
+    "cannot_record": "If a retry ends the same way, read the worker's log.",
 }
 _BY_URGENCY = (Status.FAILED, Status.STALE, Status.RUNNING, Status.PAUSED, Status.CANCELLED, Status.QUEUED)
 
@@ -61,6 +62,8 @@ def verdict(run: Run, means: dict[int | None, float]) -> str:
     if status == Status.FAILED:
         failed = stage if stage.status == Status.FAILED else None
         return _when_failed(run, failed)
+    if stage.status == Status.FAILED and status == Status.RUNNING:
+        return f"{_when_failed(run, stage)} What does not wait for it goes on."
     if status == Status.PAUSED:
         return f"Paused at {place}, {_step(stage)}. Resume goes on from {_going_on(stage)}."
     if status == Status.CANCELLED:

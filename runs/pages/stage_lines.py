@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Avg, Sum
 from django.urls import reverse
 
+from runs.drift import words
 from runs.models import Checkpoint, Metric, Run, Score, Stage, Status
 from runs.pages.run_words import remedy
 from workers.catalogue import DOMAINS
@@ -55,10 +56,6 @@ class StageLine:
     def remedy(self) -> str:
         return remedy(self.stage.failure_code) if self.stage else ""
 
-    @property
-    def scoring_remedy(self) -> str:
-        return remedy(self.checkpoint.failure_code) if self.checkpoint else ""
-
 
 def stage_lines(run: Run, *, means: dict[int | None, float], selected: Stage) -> list[StageLine]:
     """Make the table's lines, the base first where the run has one."""
@@ -75,6 +72,18 @@ def stage_lines(run: Run, *, means: dict[int | None, float], selected: Stage) ->
     ]
     base = checkpoints.get(None)
     return [StageLine(stage=None, url="", mean=means.get(None), checkpoint=base), *lines] if base else lines
+
+
+def unscored(lines: list[StageLine]) -> list[dict[str, str]]:
+    """Tell of checkpoints whose scoring failed; those that failed for one reason are told of together."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for line in lines:
+        if line.checkpoint and line.checkpoint.failure_reason:
+            key = (line.checkpoint.failure_reason, remedy(line.checkpoint.failure_code))
+            names.setdefault(key, []).append(line.name)
+    return [
+        {"names": words.listed(found), "reason": reason, "remedy": advice} for (reason, advice), found in names.items()
+    ]
 
 
 def stage_url(run: Run, stage: Stage) -> str:

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from runs.models import Project, Run
+from runs.presets import preset_text
 from tests.browser.served import serving, sign_in
 from tests.web.some_runs import a_project
 
@@ -43,6 +44,17 @@ def test_a_wrong_value_is_said_at_once_and_the_focus_stays(composer: Page) -> No
     composer.press("#f-stages-1-steps", "Tab")
     expect(composer.locator("#problems")).to_be_empty()
     expect(composer.locator("#preview")).to_contain_text("steps: 61")
+
+
+def test_pasted_text_is_checked_where_it_stands(address: str, page: Page) -> None:
+    page.goto(f"{address}/projects/team/new/?paste")
+    expect(page.locator("#launch")).to_have_attribute("aria-disabled", "true")
+    page.fill("#f-text", preset_text("tiny-reward-hacking"))  # the field keeps the focus
+    expect(page.locator("#preview")).to_contain_text("name: tiny-reward-hacking")
+    expect(page.locator("#launch")).not_to_have_attribute("aria-disabled", "true")
+    page.keyboard.type("nonsense: 1")
+    expect(page.locator("#problems")).to_contain_text("nonsense")
+    expect(page.locator("#f-text")).to_be_focused()
 
 
 def test_what_is_typed_while_an_answer_is_under_way_stays(composer: Page) -> None:

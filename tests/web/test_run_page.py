@@ -95,7 +95,7 @@ def test_failed_scoring_is_told_with_its_reason(run: Run, ada: Client) -> None:
     lifecycle.fail(scoring, code="corrupt_checkpoint", reason="weights cannot be read")
     page = _page(ada)
     assert "All 3 stages are trained, but scoring mopd failed: weights cannot be read." in page
-    assert "Scoring mopd: weights cannot be read. Retry goes on from the last whole checkpoint." in page
+    assert "Scoring mopd: weights cannot be read. Retry makes damaged checkpoints anew, with the same weights." in page
 
 
 def test_the_head_tells_tokens_seed_and_recipe(run: Run, ada: Client) -> None:
