@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Literal
 
 import django
 
@@ -88,7 +89,7 @@ def pages_of(run: Run) -> dict[str, str]:
 
 def open_page(browser: Browser, address: str, user: User, *, width: int, theme: str) -> Page:
     """Open a signed-in page of this width and theme."""
-    scheme = "dark" if theme == "dark" else "light"
+    scheme: Literal["dark", "light"] = "dark" if theme == "dark" else "light"
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
     page = context.new_page()
     page.goto(f"{address}{reverse('sign-in-link')}{get_query_string(user)}")

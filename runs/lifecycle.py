@@ -335,8 +335,9 @@ def _queue_sources(stages: QuerySet[Stage], scorings: QuerySet[Checkpoint]) -> N
     """Queue again whatever left weights that these could not read: its worker makes anew what is damaged, if anything is."""
     unreadable = {"status": Status.FAILED, "failure_code__in": UNREADABLE}
     starved, unscored = list(stages.filter(**unreadable)), list(scorings.filter(**unreadable))
+    affected: list[Work] = [*starved, *unscored]
     sources = Q(needed_by__stage__in=starved) | Q(checkpoints__in=unscored)
-    builders = Q(position=0, run__in={work.run_id for work in (*starved, *unscored)})  # the base may be what is damaged
+    builders = Q(position=0, run__in=[work.run for work in affected])  # the base may be what is damaged
     found = Stage.objects.filter(sources | builders, status=Status.SUCCEEDED).values_list("pk", flat=True)
     Stage.objects.filter(pk__in=set(found), status=Status.SUCCEEDED).update(**_queued_afresh())
 

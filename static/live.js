@@ -29,7 +29,9 @@
     for (const name of names) document.body.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
   }
 
-  const tellsOfStepsAlone = (text) => JSON.parse(text).changed.every((what) => what === "steps");
+  function tellsOfStepsAlone(text) {
+    try { return JSON.parse(text).changed.every((what) => what === "steps"); } catch { return false; }
+  }
 
   function show(state) {
     for (const indicator of document.querySelectorAll("[data-live-indicator]")) {

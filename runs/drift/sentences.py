@@ -20,7 +20,7 @@ def verdict(
     origin = start or (at.key if at else None)
     if final is None or origin is None:
         return "No checkpoint is scored yet."
-    if final.key == origin:
+    if final.key == origin or len(matrix.scored_rows()) == 1:
         return f"Only {final.title} is scored so far; it has nothing to be compared with yet."
     done = sum(row.kind != "base" for row in matrix.scored_rows())
     planned = max(n_stages or 0, sum(row.kind != "base" for row in matrix.rows))

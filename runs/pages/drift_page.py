@@ -91,7 +91,7 @@ def figure(request: HttpRequest, slug: str, number: int, name: str) -> HttpRespo
     """Answer one of the page's pictures as Plotly JSON, made by Python from the same report."""
     run = find_run(request, slug, number)
     theme: plots.Theme = "dark" if request.GET.get("theme") == "dark" else "light"
-    columns = max(1, min(4, int(text) if (text := request.GET.get("columns", "4")).isdigit() else 4))
+    columns = next((n for n in (1, 2, 3, 4) if str(n) == request.GET.get("columns")), 4)
     json = _draw(drift_report(run), name, theme=theme, columns=columns, show=_shown(request))
     etag = f'"{hashlib.sha256(json.encode()).hexdigest()[:32]}"'
     unchanged = get_conditional_response(request, etag=etag)

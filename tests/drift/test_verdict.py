@@ -46,6 +46,12 @@ def test_only_the_start(build) -> None:
     assert verdict(build(CHAIN[:1])) == "Only SFT is scored so far; it has nothing to be compared with yet."
 
 
+def test_only_the_base_so_far(build) -> None:
+    matrix = build([("base", "base", (), {"if": 0.0, "code": 0.0, "stem": 0.0}), *CHAIN])
+    waiting = replace(matrix, cells={key: cell for key, cell in matrix.cells.items() if key[0] == "base"})
+    assert verdict(waiting) == "Only BASE is scored so far; it has nothing to be compared with yet."
+
+
 def test_nothing_scored(build) -> None:
     assert verdict(replace(build(CHAIN), cells={})) == "No checkpoint is scored yet."
 

@@ -36,6 +36,8 @@ def ada(run: Run, client: Client) -> Client:
         f"runs/1/stages/warm/?rollouts={MANY}",
         f"runs/1/stages/warm/?part=rollouts&rollouts={NUL}",
         f"runs/1/drift/?cell={NUL}&since={NUL}&row={NUL}",
+        "runs/1/drift/figures/curves/?columns=%C2%B2",
+        f"runs/1/drift/figures/curves/?columns={MANY}",
         f"runs/{MANY}/",
         f"recipes/small/v{MANY}/",
         f"new/?recipe={NUL}",
