@@ -1,6 +1,8 @@
 """Request bodies and YAML answers: what is read is bounded, and what cannot be read is the sender's error, not ours."""
 
 import json
+import re
+from collections.abc import Iterator
 from typing import IO, Any
 
 from rest_framework import serializers, status
@@ -11,6 +13,7 @@ from rest_framework.renderers import BaseRenderer
 from workers.recipe_text import dump_document, load_recipe
 
 MAX_BYTES = 1_000_000
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class BodyTooLarge(APIException):  # DRF's own errors have no suffix either
@@ -27,7 +30,10 @@ class JSONBody(BaseParser):
     def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
         text = _read(stream)
         try:
-            return _whole_characters(json.loads(text, parse_constant=_refuse_constant), text)
+            data = json.loads(text, parse_constant=_refuse_constant)
+            if "\\u" in text:
+                _refuse_half_characters(data)
+            return data
         except (ValueError, RecursionError) as error:
             raise ParseError(f"found text that is not JSON ({error}); correct it there") from None
 
@@ -74,14 +80,28 @@ def _read(stream: IO[Any]) -> str:
         raise ParseError(f"found bytes that are not UTF-8 ({error.reason} at {error.start}); send UTF-8") from None
 
 
-def _whole_characters(data: Any, text: str) -> Any:
-    """JSON's escapes can name half a character (a lone surrogate), which nothing after this can store."""
-    if "\\u" in text:
-        try:
-            json.dumps(data, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise ValueError("half a character, a lone surrogate") from None
-    return data
+def _refuse_half_characters(data: Any) -> None:
+    """JSON's escapes can name half a character (a lone surrogate), which nothing after this can store or even show."""
+    path = next(_half_characters(data, ()), None)
+    if path is None:
+        return
+    words = "found half a character (a lone surrogate), expected whole ones; remove it"
+    detail: Any = {"non_field_errors": [ErrorDetail(words, "half_character")]}
+    for part in reversed(path):
+        detail = {part: detail}
+    raise ValidationError(detail)
+
+
+def _half_characters(data: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Yield where half a character stands; for one in a key, where the mapping is."""
+    if isinstance(data, str) and _HALF.search(data):
+        yield path
+    elif isinstance(data, dict):
+        for key, inner in data.items():
+            yield from [path] if _HALF.search(key) else _half_characters(inner, (*path, key))
+    elif isinstance(data, list):
+        for position, inner in enumerate(data):
+            yield from _half_characters(inner, (*path, position))
 
 
 def _refuse_constant(name: str) -> None:

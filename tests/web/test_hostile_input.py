@@ -93,8 +93,10 @@ def test_half_a_character_in_json_is_refused(run: Run, path: list[str | int]) ->
     body = _changed(path, {"\ud800": "\ud800"} if path[-1] == "teachers" else "\ud800")
     client = a_client(run.project, Role.RUNNER)
     response = client.post("/api/v1/projects/team/recipes/", body, content_type="application/json")
-    assert response.status_code == 400, response.json()
-    assert "half a character" in response.json()["detail"]
+    assert response.status_code == 422, response.json()
+    (error,) = response.json()["errors"]
+    assert "half a character" in error["message"]
+    assert error["path"].startswith(f"/{path[0]}" if path[0] != "\ud800" else "")
 
 
 @pytest.mark.parametrize(
@@ -128,3 +130,11 @@ def test_what_a_model_or_a_trainer_wrote_is_shown_as_text(ada: Client, run: Run)
     log = ada.get("/projects/team/runs/1/stages/if_rl/log/")
     assert log.headers["Content-Type"].startswith("text/plain")
     assert log.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("depth", range(700, 1001, 20))
+def test_json_of_any_depth_is_answered(run: Run, depth: int) -> None:
+    body = "[" * depth + '"\\ud800"' + "]" * depth
+    client = a_client(run.project, Role.RUNNER)
+    response = client.post("/api/v1/projects/team/recipes/", body, content_type="application/json")
+    assert response.status_code in (400, 422), depth
