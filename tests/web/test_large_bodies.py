@@ -1,6 +1,7 @@
 """A body larger than any form of ours is refused before it is written anywhere."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -39,7 +40,11 @@ def _post(chunks: list[bytes], *headers: tuple[bytes, bytes]) -> tuple[list[dict
     async def send(event: dict[str, Any]) -> None:
         sent.append(event)
 
-    asyncio.run(asyncio.wait_for(application(scope, receive, send), timeout=20))
+    async def limited() -> None:
+        await asyncio.wait_for(application(scope, receive, send), timeout=20)
+
+    with ThreadPoolExecutor(1) as pool:  # the browser tests leave a running loop in the main thread
+        pool.submit(asyncio.run, limited()).result()
     return sent, taken
 
 
