@@ -3,13 +3,12 @@
 import json
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.db import IntegrityError, connections
+from django.db import IntegrityError
 
 from runs import ingest, lifecycle
 from runs.models import Checkpoint, Metric, Run, Stage, Status
@@ -17,43 +16,8 @@ from tests.web.some_runs import a_project, a_recipe, a_run
 from workers import launch, tasks
 from workers.stage_dir import StageDir
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_programs")]
 FAKE = "tests.worker.fake_trainer"
-
-
-@pytest.fixture(autouse=True)
-def _fake_programs(monkeypatch) -> None:
-    monkeypatch.setattr(launch, "TRAIN", FAKE)
-    monkeypatch.setattr(launch, "SCORE", FAKE)
-    monkeypatch.setattr(launch, "STOP_SECONDS", 3.0)
-    monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.02)
-
-
-@pytest.fixture
-def run() -> Run:
-    return a_run(a_project())
-
-
-@pytest.fixture
-def background() -> Iterator[Callable[[Callable[[], None]], threading.Thread]]:
-    """Run a task beside the test, as another worker does; every thread has ended when the test has."""
-    threads: list[threading.Thread] = []
-
-    def start(act: Callable[[], None]) -> threading.Thread:
-        def whole() -> None:
-            try:
-                act()
-            finally:
-                connections.close_all()
-
-        threads.append(threading.Thread(target=whole))
-        threads[-1].start()
-        return threads[-1]
-
-    yield start
-    for thread in threads:
-        thread.join(timeout=20)
-        assert not thread.is_alive()
 
 
 def _stage(run: Run, name: str = "warm") -> Stage:

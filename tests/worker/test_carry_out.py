@@ -2,57 +2,20 @@
 
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.db import connections
 
 from runs import ingest, lifecycle
 from runs.models import Metric, Run, Stage, Status
-from tests.web.some_runs import a_project, a_run
+from tests.web.some_runs import a_run
 from tests.worker.fake_trainer import read_weights
 from workers import launch, tasks
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_programs")]
 FAKE = "tests.worker.fake_trainer"
-
-
-@pytest.fixture(autouse=True)
-def _fake_programs(monkeypatch) -> None:
-    """Real child processes, but of the fake trainer; looked at often."""
-    monkeypatch.setattr(launch, "TRAIN", FAKE)
-    monkeypatch.setattr(launch, "SCORE", FAKE)
-    monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.02)
-
-
-@pytest.fixture
-def run() -> Run:
-    return a_run(a_project())
-
-
-@pytest.fixture
-def background() -> Iterator[Callable[[Callable[[], None]], threading.Thread]]:
-    """Run a task beside the test, as another worker does; every thread has ended when the test has."""
-    threads: list[threading.Thread] = []
-
-    def start(act: Callable[[], None]) -> threading.Thread:
-        def whole() -> None:
-            try:
-                act()
-            finally:
-                connections.close_all()
-
-        threads.append(threading.Thread(target=whole))
-        threads[-1].start()
-        return threads[-1]
-
-    yield start
-    for thread in threads:
-        thread.join(timeout=20)
-        assert not thread.is_alive()
 
 
 def _stage(run: Run, name: str) -> Stage:

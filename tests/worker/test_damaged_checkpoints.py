@@ -9,24 +9,11 @@ import pytest
 
 from runs import ingest, lifecycle
 from runs.models import Checkpoint, Run, Stage, Status
-from tests.web.some_runs import a_project, a_run, claim
+from tests.web.some_runs import claim
 from workers import launch, tasks
 from workers.stage_dir import StageDir
 
-pytestmark = pytest.mark.django_db(transaction=True)
-FAKE = "tests.worker.fake_trainer"
-
-
-@pytest.fixture(autouse=True)
-def _fake_programs(monkeypatch) -> None:
-    monkeypatch.setattr(launch, "TRAIN", FAKE)
-    monkeypatch.setattr(launch, "SCORE", FAKE)
-    monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.02)
-
-
-@pytest.fixture
-def run() -> Run:
-    return a_run(a_project())
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_programs")]
 
 
 def _stage(run: Run, name: str = "warm") -> Stage:
