@@ -92,7 +92,10 @@ def open_page(browser: Browser, address: str, user: User, *, width: int, theme: 
     scheme: Literal["dark", "light"] = "dark" if theme == "dark" else "light"
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
     page = context.new_page()
+    user.refresh_from_db()  # a link works once because it depends on the last sign-in
     page.goto(f"{address}{reverse('sign-in-link')}{get_query_string(user)}")
+    if "/sign-in/" in page.url:
+        sys.exit(f"found {page.url} after the sign-in link, expected a page; is this the server's own database?")
     return page
 
 
