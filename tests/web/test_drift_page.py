@@ -9,21 +9,10 @@ from django.test.utils import CaptureQueriesContext
 
 from runs.models import Role, Run, Score
 from runs.report import drift_report, plain_text
-from tests.web.some_runs import a_member, a_project, a_run, finish
+from tests.web.some_runs import a_member, a_project, finish
 
 pytestmark = pytest.mark.django_db
 DRIFT = "/projects/team/runs/1/drift/"
-
-
-@pytest.fixture
-def run() -> Run:
-    return a_run(a_project())
-
-
-@pytest.fixture
-def ada(run: Run, client: Client) -> Client:
-    client.force_login(run.created_by)
-    return client
 
 
 @pytest.fixture

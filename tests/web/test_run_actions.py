@@ -6,21 +6,10 @@ from django.test import Client
 
 from runs import lifecycle
 from runs.models import Role, Run, Status
-from tests.web.some_runs import a_member, a_project, a_run, begin
+from tests.web.some_runs import a_member, a_project, begin
 
 pytestmark = pytest.mark.django_db
 RUN = "/projects/team/runs/1/"
-
-
-@pytest.fixture
-def run() -> Run:
-    return a_run(a_project())
-
-
-@pytest.fixture
-def ada(run: Run, client: Client) -> Client:
-    client.force_login(run.created_by)
-    return client
 
 
 def _status(run: Run) -> Status:

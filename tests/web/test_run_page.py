@@ -9,21 +9,10 @@ from django.test.utils import CaptureQueriesContext
 
 from runs import ingest, lifecycle
 from runs.models import Project, Role, Run
-from tests.web.some_runs import a_member, a_project, a_recipe, a_run, begin, finish
+from tests.web.some_runs import a_member, a_recipe, a_run, begin, finish
 
 pytestmark = pytest.mark.django_db
 RUN = "/projects/team/runs/1/"
-
-
-@pytest.fixture
-def run() -> Run:
-    return a_run(a_project())
-
-
-@pytest.fixture
-def ada(run: Run, client: Client) -> Client:
-    client.force_login(run.created_by)
-    return client
 
 
 def _page(client: Client, address: str = RUN) -> str:
