@@ -23,7 +23,7 @@ DOMAINS: dict[str, Domain] = {
     "tools": Domain("Tool calling", "Tool", chance=0.0, max_prompt_tokens=11),
     "structure": Domain("Structured output", "Struct", chance=0.0, max_prompt_tokens=7),
     "preference": Domain("Human preference", "Pref", chance=0.5, max_prompt_tokens=10, learned_reward=True),
-    "long_context": Domain("Long context", "Long", chance=0.0, max_prompt_tokens=20),
+    "long_context": Domain("Long context", "Long", chance=0.0, max_prompt_tokens=26),
     "coding": Domain("Code", "Code", chance=0.0, max_prompt_tokens=18),
     "engineering": Domain("Software engineering", "SWE", chance=0.0, max_prompt_tokens=24),
 }

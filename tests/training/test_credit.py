@@ -7,11 +7,14 @@ import torch
 
 from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, TinyModelSpec
 from workers.training.grpo import GRPO
+from workers.training.loss import sampled
 from workers.training.mopd import MOPD
 from workers.training.optim import Optimizers
-from workers.training.policy import Policy, build_policy, sampled
+from workers.training.packing import Tokens, pack_rollouts
+from workers.training.policy import Policy, build_policy
 from workers.training.rollouts import Problem, Rollout
 from workers.training.sampling import make_sampler
+from workers.training.update import TokenLosses, update_policy
 
 TINY = TinyModelSpec(hidden_size=16, layers=1, heads=2, head_size=8, mlp_size=16)
 PROBLEM = Problem("stem", "k", "max?A1B2C3D4", {"value": 4, "letter": "D"})
@@ -44,6 +47,21 @@ def groups(*texts: str, cut: int = -1) -> list[Rollout]:
 
 
 RIGHT, WRONG = "4;D", "4;A"
+
+
+def logprobs(policy: Policy, rollouts: list[Rollout]) -> tuple[Tokens, torch.Tensor]:
+    """The rollouts' tokens, and the policy's log-probs of every token in their place."""
+    pack = pack_rollouts(rollouts, policy.device)
+    return pack.tokens, policy.logprobs(policy.hidden(pack))
+
+
+def token_losses(method: GRPO | MOPD, rollouts: list[Rollout]) -> TokenLosses:
+    """The method's losses at the policy, as an update computes them."""
+    tokens, logprobs_NV = logprobs(method.policy, rollouts)
+    reference = method.reference_of(rollouts[0])
+    with torch.no_grad():
+        reference_NV = None if reference is None else logprobs(reference, rollouts)[1]
+    return method.token_losses(tokens, logprobs_NV, reference_NV)
 
 
 def credited(method: GRPO, rollouts: list[Rollout]) -> list[float]:
@@ -94,43 +112,41 @@ def test_one_step_makes_the_right_answer_likelier(policy):
         rollout.logprobs = [0.0] * len(rollout.token_ids)
 
     def logprob(rollout: Rollout) -> float:
-        batch = learner.batch([rollout])
         with torch.no_grad():
-            return float(sampled(learner.logprobs(batch), batch).sum())
+            tokens, logprobs_NV = logprobs(learner, [rollout])
+            return float(sampled(logprobs_NV, tokens.ids_N).sum())
 
     before = [logprob(rollouts[0]), logprob(rollouts[1])]
     method.grade(rollouts)
     optimizers = Optimizers(learner.model, method.stage)
-    learner.update(method.credit(rollouts), optimizers, method.token_losses, step=1, average="token")
+    update_policy(learner, method.credit(rollouts), optimizers, method, step=1)
     after = [logprob(rollouts[0]), logprob(rollouts[1])]
     assert after[0] - before[0] > after[1] - before[1]
 
 
 def test_entropy_bonus_and_kl_penalty_enter_the_loss(policy):
     other = build_policy(TINY, seed=5)
-    batch = policy.batch(groups(RIGHT, WRONG, WRONG, WRONG))
-    logprobs_BTV = policy.logprobs(batch).detach()
-    plain = grpo(policy).token_losses(batch, logprobs_BTV).losses_BT
-    bonus = grpo(policy, entropy_coefficient=0.5).token_losses(batch, logprobs_BTV).losses_BT
-    entropy_BT = torch.distributions.Categorical(logits=logprobs_BTV).entropy()
-    torch.testing.assert_close(bonus, plain - 0.5 * entropy_BT)
+    rollouts = groups(RIGHT, WRONG, WRONG, WRONG)
+    tokens, logprobs_NV = logprobs(policy, rollouts)
+    plain = token_losses(grpo(policy), rollouts).losses_N
+    bonus = token_losses(grpo(policy, entropy_coefficient=0.5), rollouts).losses_N
+    entropy_N = torch.distributions.Categorical(logits=logprobs_NV).entropy()
+    torch.testing.assert_close(bonus, plain - 0.5 * entropy_N)
 
     method = grpo(policy, kl_coefficient=0.5)
     method.reference = other
-    penalty = method.token_losses(batch, logprobs_BTV).losses_BT - plain
-    with torch.no_grad():
-        gap_BT = sampled(other.logprobs(batch), batch) - sampled(logprobs_BTV, batch)
-    torch.testing.assert_close(penalty, 0.5 * (gap_BT.exp() - gap_BT - 1))
+    penalty = token_losses(method, rollouts).losses_N - plain
+    gap_N = sampled(logprobs(other, rollouts)[1] - logprobs_NV, tokens.ids_N)
+    torch.testing.assert_close(penalty, 0.5 * (gap_N.exp() - gap_N - 1))
 
 
 @pytest.mark.parametrize("divergence", ["sampled_token", "full_vocabulary"])
 def test_a_student_that_equals_its_teacher_has_nothing_to_learn(policy, divergence):
     method = mopd(policy, {"stem": policy}, divergence=divergence)
     rollouts = method.sample(1)
-    batch = policy.batch(rollouts)
     policy.model.zero_grad()
-    losses = method.token_losses(batch, policy.logprobs(batch))
-    losses.losses_BT[batch.mask_BT].sum().backward()
+    losses = token_losses(method, rollouts)
+    losses.losses_N.sum().backward()
     assert max(float(p.grad.abs().max()) for p in policy.model.parameters()) < 1e-5
     assert float(losses.stats["reverse_kl"].abs().max()) < 1e-6
 
@@ -142,14 +158,11 @@ def test_each_domain_learns_from_its_own_teacher(policy):
     optimizers = Optimizers(policy.model, method.stage)
     expected = []
     for rollout in rollouts:
-        batch = policy.batch([rollout])
         teacher = {"stem": first, "tools": second}[rollout.problem.domain]
-        with torch.no_grad():
-            gap_BT = sampled(teacher.logprobs(batch), batch) - sampled(policy.logprobs(batch), batch)
-        expected.append(gap_BT.mean().item())
-    update = policy.update(
-        rollouts, optimizers, method.token_losses, step=1, average="sequence", sort_key=method.sort_key
-    )
+        tokens, logprobs_NV = logprobs(policy, [rollout])
+        gap_N = sampled(logprobs(teacher, [rollout])[1] - logprobs_NV, tokens.ids_N)
+        expected.append(gap_N.mean().item())
+    update = update_policy(policy, rollouts, optimizers, method, step=1)
     assert update.stats["teacher_gap"] == pytest.approx(expected, abs=1e-5)
     found = method.metrics(rollouts, rollouts, update)
     assert found["teacher_gap"] == pytest.approx(fmean(expected), abs=1e-5)
@@ -160,8 +173,7 @@ def test_tokens_outside_the_band_get_no_gradient(policy):
     method = mopd(policy, {"stem": build_policy(TINY, seed=5)})
     rollouts = method.sample(1)[:4]
     rollouts[0].logprobs = [x - 1.0 for x in rollouts[0].logprobs]  # ratio e, above 2
-    batch = policy.batch(rollouts)
-    losses = method.token_losses(batch, policy.logprobs(batch).detach())
-    assert not losses.losses_BT[0].any()
-    assert bool(losses.losses_BT[1][batch.mask_BT[1]].all())
-    assert losses.stats["masked"][0].tolist() == [1.0] * batch.tokens_BT.shape[1]
+    losses, first = token_losses(method, rollouts), len(rollouts[0].token_ids)
+    assert not losses.losses_N[:first].any()
+    assert bool(losses.losses_N[first:].all())
+    assert losses.stats["masked"][:first].tolist() == [1.0] * first

@@ -2,6 +2,7 @@
 
 import random
 
+from workers.catalogue import DOMAINS
 from workers.training.domains import long_context
 from workers.training.rollouts import Grade, Problem
 
@@ -30,8 +31,13 @@ def test_tests_are_longer_than_demonstrations() -> None:
     rng = random.Random(0)
     shown = {len(_pairs(long_context.make_problem(rng, for_demonstration=True))) for _ in range(500)}
     tested = {len(_pairs(long_context.make_problem(rng))) for _ in range(500)}
-    assert shown == set(range(3, 10))
-    assert tested == set(range(10, 15))
+    assert shown == set(range(3, 13))
+    assert tested == set(range(14, 21))
+
+
+def test_its_prompts_are_the_longest_there_are() -> None:
+    others = [domain.max_prompt_tokens for name, domain in DOMAINS.items() if name != "long_context"]
+    assert DOMAINS["long_context"].max_prompt_tokens > max(others)
 
 
 def _pairs(problem: Problem) -> list[object]:

@@ -78,7 +78,7 @@ def test_muon_moves_a_matrix_orthogonally(model):
     before = weight.clone()
     step_with(model, Optimizers(model, stage(optimizer="muon")), 1)
     singular_values = torch.linalg.svdvals((weight - before).detach() / 0.1)
-    assert 0.5 < float(singular_values.min()) < float(singular_values.max()) < 1.5
+    assert 0.3 < float(singular_values.min()) < float(singular_values.max()) < 1.5
 
 
 def test_the_gradient_is_scaled_down_to_the_limit(model):

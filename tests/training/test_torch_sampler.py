@@ -6,7 +6,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen3Config
 
-from workers.training.policy import Policy, sampled
+from workers.training.loss import sampled
+from workers.training.packing import pack_rollouts
+from workers.training.policy import Policy
 from workers.training.rollouts import Problem, Rollout
 from workers.training.sampling import make_sampler, sample_rollouts
 from workers.training.sampling.torch_sampler import choose_tokens, nucleus
@@ -50,11 +52,10 @@ def rollouts_of(policy: Policy, n=6, seed=0, **decoding) -> list[Rollout]:
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 def test_logprobs_equal_the_trainers(policy, temperature):
     rollouts = rollouts_of(policy, n=60, temperature=temperature, top_p=0.9, max_response_tokens=40)
-    batch = policy.batch(rollouts)
+    pack = pack_rollouts(rollouts, policy.device)
     with torch.no_grad():
-        trainer_BT = sampled(policy.logprobs(batch, temperature), batch)
-    gap_BT = (trainer_BT - batch.sampler_logprobs_BT)[batch.mask_BT]
-    assert float(gap_BT.abs().max()) < 1e-4
+        trainer_N = sampled(policy.logprobs(policy.hidden(pack), temperature), pack.tokens.ids_N)
+    assert float((trainer_N - pack.tokens.sampler_logprobs_N).abs().max()) < 1e-4
     assert len({len(r.token_ids) for r in rollouts}) > 2  # rows did leave the batch at different times
 
 

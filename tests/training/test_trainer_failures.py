@@ -56,13 +56,7 @@ def test_a_loss_that_is_no_number(stage_dir, monkeypatch):
             rollout.advantage = float("nan")
         return rollouts
 
-    def losses(self, batch, logprobs_BTV):
-        found = original(self, batch, logprobs_BTV)
-        return type(found)(found.losses_BT * batch.advantages_B[:, None])
-
-    original = SFT.token_losses
     monkeypatch.setattr(SFT, "credit", poisoned)
-    monkeypatch.setattr(SFT, "token_losses", losses)
     outcome = failure(stage_dir)
     assert outcome.code == "not_finite"
     assert "nan" in outcome.reason

@@ -10,13 +10,15 @@ from torch import Tensor
 
 from workers.catalogue import DOMAINS as CATALOGUE
 from workers.spec import GRPOSpec, ResolvedStageSpec
-from workers.training.loss import entropy, group_advantages, is_mixed, kl_penalty, policy_gradient
+from workers.training.loss import entropy, group_advantages, is_mixed, kl_penalty, policy_gradient, sampled
 from workers.training.mixing import Mixture
-from workers.training.policy import Batch, Policy, TokenLosses, Update, sampled
+from workers.training.packing import Tokens
+from workers.training.policy import Policy
 from workers.training.record import by_domain, rollout_metrics
 from workers.training.reward_model import RewardModel
 from workers.training.rollouts import Rollout
 from workers.training.sampling import Sampler, grade_rollouts, sample_step
+from workers.training.update import TokenLosses, Update
 
 
 class GRPO:
@@ -75,23 +77,20 @@ class GRPO:
         has_other_terms = self.stage.kl_coefficient > 0 or self.stage.entropy_coefficient > 0
         return credited if has_other_terms or any(r.advantage for r in credited) else []
 
-    def token_losses(self, batch: Batch, logprobs_BTV: Tensor) -> TokenLosses:
-        logprobs_BT = sampled(logprobs_BTV, batch)
-        losses_BT = policy_gradient(logprobs_BT, batch.advantages_B[:, None].expand_as(logprobs_BT))
-        stats = {}
-        if self.stage.kl_coefficient > 0:
-            assert self.reference is not None
-            with torch.no_grad():
-                reference_BT = sampled(self.reference.logprobs(batch, self.temperature), batch)
-            penalty_BT = kl_penalty(logprobs_BT, reference_BT)
-            losses_BT = losses_BT + self.stage.kl_coefficient * penalty_BT
-            stats["kl"] = penalty_BT.detach()
-        if self.stage.entropy_coefficient > 0:
-            losses_BT = losses_BT - self.stage.entropy_coefficient * entropy(logprobs_BTV)
-        return TokenLosses(losses_BT, stats)
+    def reference_of(self, rollout: Rollout) -> Policy | None:
+        return self.reference
 
-    def sort_key(self, rollout: Rollout) -> str:
-        return ""
+    def token_losses(self, tokens: Tokens, logprobs_NV: Tensor, reference_NV: Tensor | None) -> TokenLosses:
+        logprobs_N = sampled(logprobs_NV, tokens.ids_N)
+        losses_N = policy_gradient(logprobs_N, tokens.advantages_N)
+        stats = {}
+        if reference_NV is not None:
+            penalty_N = kl_penalty(logprobs_N, sampled(reference_NV, tokens.ids_N))
+            losses_N = losses_N + self.stage.kl_coefficient * penalty_N
+            stats["kl"] = penalty_N.detach()
+        if self.stage.entropy_coefficient > 0:
+            losses_N = losses_N - self.stage.entropy_coefficient * entropy(logprobs_NV)
+        return TokenLosses(losses_N, stats)
 
     def metrics(self, rollouts: list[Rollout], credited: list[Rollout], update: Update) -> dict[str, float]:
         """`used_groups` is the share of groups in the loss; `true_reward` the grade where the reward is learned."""

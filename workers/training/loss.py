@@ -1,6 +1,6 @@
 """The maths of the loop: pure functions on tensors, one per formula.
 
-Axes: P problems, G group members, B rollouts of a batch, T response tokens, V vocabulary. Equations are those of the
+Axes: P problems, G group members, B rollouts, N response tokens of several rollouts, one after the other, V vocabulary. Equations are those of the
 Nemotron-Cascade 2 paper (arXiv 2603.19220), "C2".
 
 Every stage minimises `sum over B, T of weight * loss`, where the weights average over tokens or over responses, and the
@@ -17,9 +17,14 @@ from torch import Tensor
 STD_EPSILON = 1e-4  # keeps a group of nearly equal rewards from blowing up; C2 states no value
 
 
-def policy_gradient(logprobs_BT: Tensor, credit_BT: Tensor) -> Tensor:
-    """Give each token's loss `-credit * log pi`, whose gradient is C2 Eq. 1's at ratio 1. Returns (B, T) float32."""
-    return -credit_BT * logprobs_BT
+def sampled(values_NV: Tensor, ids_N: Tensor) -> Tensor:
+    """Pick the values of the tokens that were sampled: (N, V) -> (N,)."""
+    return values_NV.gather(-1, ids_N[:, None]).squeeze(-1)
+
+
+def policy_gradient(logprobs_N: Tensor, credit_N: Tensor) -> Tensor:
+    """Give each token's loss `-credit * log pi`, whose gradient is C2 Eq. 1's at ratio 1. Returns (N,) float32."""
+    return -credit_N * logprobs_N
 
 
 def averaging_weights(lengths_B: Tensor, average: Literal["token", "sequence"]) -> Tensor:
@@ -50,42 +55,42 @@ def is_mixed(rewards_PG: Tensor) -> Tensor:
     return rewards_PG.amax(dim=1) > rewards_PG.amin(dim=1)
 
 
-def kl_penalty(logprobs_BT: Tensor, reference_BT: Tensor) -> Tensor:
+def kl_penalty(logprobs_N: Tensor, reference_N: Tensor) -> Tensor:
     """Estimate KL(pi || reference) from sampled tokens, never negative: `exp(d) - d - 1` with `d = log ref - log pi`.
 
-    This is the k3 estimator (Schulman, "Approximating KL divergence"), which C2 §4.5.3 weighs by 0.03. Returns (B, T).
+    This is the k3 estimator (Schulman, "Approximating KL divergence"), which C2 §4.5.3 weighs by 0.03. Returns (N,).
     """
-    gap_BT = reference_BT - logprobs_BT
-    return gap_BT.exp() - gap_BT - 1.0
+    gap_N = reference_N - logprobs_N
+    return gap_N.exp() - gap_N - 1.0
 
 
-def entropy(logprobs_BTV: Tensor) -> Tensor:
-    """Measure the entropy of the next token in nats; returns (B, T)."""
-    return -(logprobs_BTV.exp() * logprobs_BTV).sum(dim=-1)
+def entropy(logprobs_NV: Tensor) -> Tensor:
+    """Measure the entropy of the next token in nats; returns (N,)."""
+    return -(logprobs_NV.exp() * logprobs_NV).sum(dim=-1)
 
 
-def distillation_advantages(teacher_BT: Tensor, logprobs_BT: Tensor) -> Tensor:
-    """Credit a sampled token by how much more its teacher likes it: C2 Eq. 2, `log T - log pi_train`. Returns (B, T).
+def distillation_advantages(teacher_N: Tensor, logprobs_N: Tensor) -> Tensor:
+    """Credit a sampled token by how much more its teacher likes it: C2 Eq. 2, `log T - log pi_train`. Returns (N,).
 
     Carries no gradient. Its mean on the student's own samples estimates -KL(pi || T).
     """
-    return (teacher_BT - logprobs_BT).detach()
+    return (teacher_N - logprobs_N).detach()
 
 
-def importance_ratios(logprobs_BT: Tensor, sampler_BT: Tensor) -> Tensor:
-    """Compare trainer and sampler on the sampled tokens: `pi_train / pi_inf`, 1 if both compute alike. Returns (B, T)."""
-    return (logprobs_BT - sampler_BT).exp().detach()
+def importance_ratios(logprobs_N: Tensor, sampler_N: Tensor) -> Tensor:
+    """Compare trainer and sampler on the sampled tokens: `pi_train / pi_inf`, 1 if both compute alike. Returns (N,)."""
+    return (logprobs_N - sampler_N).exp().detach()
 
 
-def masked_importance_weights(ratios_BT: Tensor, low: float, high: float) -> Tensor:
-    """Keep a ratio inside the band as its token's weight and mask the token outside of it: C2 Eq. 3. Returns (B, T)."""
-    return torch.where((ratios_BT >= low) & (ratios_BT <= high), ratios_BT, 0.0)
+def masked_importance_weights(ratios_N: Tensor, low: float, high: float) -> Tensor:
+    """Keep a ratio inside the band as its token's weight and mask the token outside of it: C2 Eq. 3. Returns (N,)."""
+    return torch.where((ratios_N >= low) & (ratios_N <= high), ratios_N, 0.0)
 
 
-def reverse_kl(logprobs_BTV: Tensor, teacher_BTV: Tensor) -> Tensor:
-    """Compute KL(pi || T) of the next token exactly, summed over the vocabulary; returns (B, T).
+def reverse_kl(logprobs_NV: Tensor, teacher_NV: Tensor) -> Tensor:
+    """Compute KL(pi || T) of the next token exactly, summed over the vocabulary; returns (N,).
 
     Its gradient is what C2 Eqs. 2 and 4 estimate from one sampled token, so it replaces credit and log-prob at once.
     It takes no importance weight: the sum over the next token is exact, and no sampled token is left to correct.
     """
-    return (logprobs_BTV.exp() * (logprobs_BTV - teacher_BTV)).sum(dim=-1)
+    return (logprobs_NV.exp() * (logprobs_NV - teacher_NV)).sum(dim=-1)

@@ -7,7 +7,6 @@ exact reverse KL at each position, as NeMo RL 0.8 does; both have the same expec
 from collections.abc import Mapping
 from statistics import fmean
 
-import torch
 from torch import Tensor
 
 from workers.spec import MOPDSpec, ResolvedStageSpec
@@ -17,12 +16,15 @@ from workers.training.loss import (
     masked_importance_weights,
     policy_gradient,
     reverse_kl,
+    sampled,
 )
 from workers.training.mixing import Mixture
-from workers.training.policy import Batch, Policy, TokenLosses, Update, sampled
+from workers.training.packing import Tokens
+from workers.training.policy import Policy
 from workers.training.record import by_domain, rollout_metrics
 from workers.training.rollouts import Rollout
 from workers.training.sampling import Sampler, grade_rollouts, sample_step
+from workers.training.update import TokenLosses, Update
 
 
 class MOPD:
@@ -39,8 +41,6 @@ class MOPD:
     ) -> None:
         self.spec, self.stage, self.policy, self.sampler = spec, stage, policy, sampler
         self.teachers = teachers
-        distinct = list(dict.fromkeys(id(teacher) for teacher in teachers.values()))
-        self.teacher_numbers = {domain: distinct.index(id(teacher)) for domain, teacher in teachers.items()}
         self.average, self.temperature = stage.loss_average, stage.temperature
         self.mixture = Mixture(stage.domains, stage.prompts_per_step, early={}, early_steps=0)
 
@@ -56,25 +56,23 @@ class MOPD:
         """Every rollout counts; its teacher credits it token by token in `token_losses`, where the log-probs are."""
         return rollouts
 
-    def sort_key(self, rollout: Rollout) -> str:
-        """Keep rollouts of different teachers in different micro-batches, so that each needs one teacher's forward pass."""
-        return str(self.teacher_numbers[rollout.problem.domain])
+    def reference_of(self, rollout: Rollout) -> Policy | None:
+        """The teacher of the rollout's domain."""
+        return self.teachers[rollout.problem.domain]
 
-    def token_losses(self, batch: Batch, logprobs_BTV: Tensor) -> TokenLosses:
-        teacher = self.teachers[batch.rollouts[0].problem.domain]
-        with torch.no_grad():
-            teacher_BTV = teacher.logprobs(batch, self.temperature)
-        logprobs_BT = sampled(logprobs_BTV, batch)
-        advantages_BT = distillation_advantages(sampled(teacher_BTV, batch), logprobs_BT)
+    def token_losses(self, tokens: Tokens, logprobs_NV: Tensor, reference_NV: Tensor | None) -> TokenLosses:
+        assert reference_NV is not None
+        logprobs_N = sampled(logprobs_NV, tokens.ids_N)
+        advantages_N = distillation_advantages(sampled(reference_NV, tokens.ids_N), logprobs_N)
         is_exact = self.stage.divergence == "full_vocabulary"
-        divergences_BT = reverse_kl(logprobs_BTV if is_exact else logprobs_BTV.detach(), teacher_BTV)
-        stats = {"teacher_gap": advantages_BT, "reverse_kl": divergences_BT.detach()}
+        divergences_N = reverse_kl(logprobs_NV if is_exact else logprobs_NV.detach(), reference_NV)
+        stats = {"teacher_gap": advantages_N, "reverse_kl": divergences_N.detach()}
         if is_exact:
-            return TokenLosses(divergences_BT, stats)
-        ratios_BT = importance_ratios(logprobs_BT, batch.sampler_logprobs_BT)
-        weights_BT = masked_importance_weights(ratios_BT, self.stage.ratio_low, self.stage.ratio_high)
-        stats["masked"] = (weights_BT == 0).float()
-        return TokenLosses(policy_gradient(logprobs_BT, weights_BT * advantages_BT), stats)
+            return TokenLosses(divergences_N, stats)
+        ratios_N = importance_ratios(logprobs_N, tokens.sampler_logprobs_N)
+        weights_N = masked_importance_weights(ratios_N, self.stage.ratio_low, self.stage.ratio_high)
+        stats["masked"] = (weights_N == 0).float()
+        return TokenLosses(policy_gradient(logprobs_N, weights_N * advantages_N), stats)
 
     def metrics(self, rollouts: list[Rollout], credited: list[Rollout], update: Update) -> dict[str, float]:
         """Means over tokens within, then over rollouts; `masked` is the share of tokens outside the band."""

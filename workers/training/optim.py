@@ -1,7 +1,7 @@
 """Optimisers, their learning rate over a stage, and their state as plain tensors.
 
-Muon (Keller Jordan; torch.optim.Muon) replaces the update of a hidden matrix by the nearest orthogonal one. Embeddings,
-the output head, norms and biases stay with AdamW. Weight decay acts on matrices only.
+Muon takes hidden matrices; embeddings, the output head, norms and biases stay with AdamW. Weight decay acts on matrices
+only.
 """
 
 import math
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.spec import GRPOSpec, MOPDSpec, SFTSpec
+from workers.training.muon import Muon
 
 AnyStage = SFTSpec | GRPOSpec | MOPDSpec
 MUON_MOMENTUM = 0.95
@@ -90,14 +91,7 @@ def _hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
 
 
 def _muon(matrices: list[nn.Parameter], stage: AnyStage) -> torch.optim.Optimizer:
-    return torch.optim.Muon(
-        matrices,
-        lr=stage.learning_rate,
-        weight_decay=stage.weight_decay,
-        momentum=MUON_MOMENTUM,
-        nesterov=True,
-        ns_steps=5,
-    )
+    return Muon(matrices, lr=stage.learning_rate, momentum=MUON_MOMENTUM, weight_decay=stage.weight_decay)
 
 
 def _adamw(parameters: list[nn.Parameter], stage: AnyStage) -> torch.optim.Optimizer:

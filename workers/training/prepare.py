@@ -1,9 +1,7 @@
 """What a stage needs before its first step: the weights it starts from, teachers, a reference, a reward model."""
 
 from pathlib import Path
-from typing import Literal, Protocol
-
-from torch import Tensor
+from typing import Protocol
 
 from workers.catalogue import DOMAINS
 from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec
@@ -12,7 +10,7 @@ from workers.training.checkpoints import load_checkpoint, save_checkpoint
 from workers.training.failures import BadSpecError
 from workers.training.grpo import GRPO
 from workers.training.mopd import MOPD
-from workers.training.policy import Batch, Policy, TokenLosses, Update, build_policy
+from workers.training.policy import Policy, build_policy
 from workers.training.process import StopRequest
 from workers.training.record import Reporter
 from workers.training.reward_model import RewardModel, prepare_reward_model
@@ -20,19 +18,15 @@ from workers.training.rollouts import Rollout
 from workers.training.sampling import make_sampler
 from workers.training.seeds import seed_of
 from workers.training.sft import SFT
+from workers.training.update import Credit, Update
 
 
-class Method(Protocol):
+class Method(Credit, Protocol):
     """What a kind of stage fills in; the loop calls these in this order."""
-
-    average: Literal["token", "sequence"]
-    temperature: float
 
     def sample(self, step: int) -> list[Rollout]: ...
     def grade(self, rollouts: list[Rollout]) -> None: ...
     def credit(self, rollouts: list[Rollout]) -> list[Rollout]: ...
-    def token_losses(self, batch: Batch, logprobs_BTV: Tensor) -> TokenLosses: ...
-    def sort_key(self, rollout: Rollout) -> str: ...
     def metrics(self, rollouts: list[Rollout], credited: list[Rollout], update: Update) -> dict[str, float]: ...
 
 

@@ -7,7 +7,7 @@ one. That is between 0 and 1 as other rewards are, so that a cut-off answer's 0 
 It follows from the run's seed and its own settings alone, so every stage of a run that asks for it gets the same one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -20,12 +20,13 @@ from workers.spec import RewardModelSpec
 from workers.training.checkpoints import check_folder, written_beside
 from workers.training.domains import DOMAINS, draw
 from workers.training.failures import CorruptCheckpointError
-from workers.training.policy import Policy, similar_lengths
+from workers.training.policy import Policy
 from workers.training.rollouts import Problem, Rollout
 from workers.training.seeds import python_rng, seed_of
 
 BETAS = (0.9, 0.95)
 SCORED_AT_ONCE = 256
+TOKENS_AT_ONCE = 2048
 WEIGHTS = "model.safetensors"
 
 
@@ -60,7 +61,7 @@ class RewardModel(nn.Module):
 
     def forward(self, sequences: list[list[int]]) -> Tensor:
         """Score sequences of token ids; returns (B,) float32."""
-        groups = list(similar_lengths([len(ids) for ids in sequences], [""] * len(sequences)))
+        groups = list(_similar_lengths([len(ids) for ids in sequences]))
         scores = torch.cat([self._scores_of([sequences[row] for row in rows]) for rows in groups])
         order = torch.tensor([row for rows in groups for row in rows], device=scores.device)
         return scores[order.argsort()]
@@ -107,6 +108,17 @@ def prepare_reward_model(
     with written_beside(folder) as beside:
         save_file({name: tensor.cpu() for name, tensor in model.state_dict().items()}, beside / WEIGHTS)
     return model
+
+
+def _similar_lengths(sizes: list[int]) -> Iterator[list[int]]:
+    """Group rows of similar length, at most TOKENS_AT_ONCE padded tokens a group, so that little is padding."""
+    group: list[int] = []
+    for row in sorted(range(len(sizes)), key=lambda row: (sizes[row], row)):
+        if group and sizes[row] * (len(group) + 1) > TOKENS_AT_ONCE:
+            yield group
+            group = []
+        group.append(row)
+    yield group
 
 
 def _is_whole(folder: Path) -> bool:

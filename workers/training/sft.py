@@ -3,15 +3,16 @@
 Cross-entropy is the policy gradient of an answer that someone else wrote and that deserves full credit.
 """
 
-import torch
 from torch import Tensor
 
 from workers.spec import ResolvedStageSpec, SFTSpec
 from workers.training.domains import DOMAINS
-from workers.training.loss import policy_gradient
+from workers.training.loss import policy_gradient, sampled
 from workers.training.mixing import Mixture, step_rng
-from workers.training.policy import Batch, Policy, TokenLosses, Update, sampled
+from workers.training.packing import Tokens
+from workers.training.policy import Policy
 from workers.training.rollouts import Grade, Rollout
+from workers.training.update import TokenLosses, Update
 
 
 class SFT:
@@ -50,12 +51,11 @@ class SFT:
             rollout.advantage = 1.0
         return rollouts
 
-    def token_losses(self, batch: Batch, logprobs_BTV: Tensor) -> TokenLosses:
-        logprobs_BT = sampled(logprobs_BTV, batch)
-        return TokenLosses(policy_gradient(logprobs_BT, torch.ones_like(logprobs_BT)))
+    def reference_of(self, rollout: Rollout) -> Policy | None:
+        return None
 
-    def sort_key(self, rollout: Rollout) -> str:
-        return ""
+    def token_losses(self, tokens: Tokens, logprobs_NV: Tensor, reference_NV: Tensor | None) -> TokenLosses:
+        return TokenLosses(policy_gradient(sampled(logprobs_NV, tokens.ids_N), tokens.advantages_N))
 
     def metrics(self, rollouts: list[Rollout], credited: list[Rollout], update: Update) -> dict[str, float]:
         return {"tokens": float(update.n_tokens)}

@@ -31,7 +31,7 @@ WORDS = (
     *("tea", "cake", "soup", "rice", "milk", "fish", "jam", "pie", "bread", "fruit", "salad", "juice"),
     *("thanks", "welcome", "glad", "happy", "kind", "enjoy", "here", "is", "some", "no", "bad", "ugly", "rude"),
 )
-PAIRS = tuple(letter + digit for letter in "ABCD" + ascii_lowercase[:14] for digit in digits)
+PAIRS = tuple(letter + digit for letter in "ABCD" + ascii_lowercase[:20] for digit in digits)
 
 # Messages become `<u>prompt<a>` and `response<eos>`, without spaces or line breaks of the template's own.
 CHAT_TEMPLATE = (
@@ -88,4 +88,4 @@ def _pieces_pattern() -> str:
     """Match one token: a whole word, glue, a pair, else a single character; longer alternatives first."""
     words = "|".join(sorted(WORDS, key=len, reverse=True))
     glue = "|".join(re.escape(piece) for piece in sorted(GLUE, key=len, reverse=True))
-    return rf"(?<![A-Za-z])(?:{words})(?![A-Za-z])|{glue}|[A-Da-n][0-9]|[\s\S]"
+    return rf"(?<![A-Za-z])(?:{words})(?![A-Za-z])|{glue}|[A-Da-t][0-9]|[\s\S]"

@@ -6,7 +6,7 @@ sft.py, grpo.py and mopd.py each fill the same verbs:
     sample        answers of the policy, or demonstrations
     grade         what each answer is worth
     credit        which answers the loss is made of, and what each token deserves
-    update        one optimiser step on `-credit * log pi` (policy.py, loss.py)
+    update        one optimiser step on `-credit * log pi` (update.py, loss.py)
     record        metrics, a few rollouts to read, now and then a checkpoint
 
 One update per batch of rollouts. Every step seeds its own random generators, so a stage that was killed goes on from
@@ -23,6 +23,7 @@ from workers.training.policy import Policy, set_up_torch
 from workers.training.prepare import Method, StopRequestedError, prepare_method, start_policy
 from workers.training.process import StopRequest
 from workers.training.record import Reporter, record_rollouts, record_step
+from workers.training.update import update_policy
 
 VERBS = ("sample", "grade", "credit", "update")
 LOG_EVERY = 10
@@ -95,15 +96,7 @@ def take_step(training: Training, step: int) -> None:
     credited = method.credit(rollouts)
 
     report.tell("update")
-    update = training.policy.update(
-        credited,
-        training.optimizers,
-        method.token_losses,
-        step=step,
-        average=method.average,
-        temperature=method.temperature,
-        sort_key=method.sort_key,
-    )
+    update = update_policy(training.policy, credited, training.optimizers, method, step=step)
 
     report.tell("record")
     seconds = report.end_step(step)

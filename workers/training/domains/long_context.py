@@ -4,8 +4,8 @@
     target        n0
     alternative   (n0)
 
-Reinforcement and tests have 10 to 14 pairs, the most that the 14 keys allow; demonstrations have only 3 to 9, so that
-the stage has a length to grow into. One key is asked for, always: a model that was shown three questions at once
+Reinforcement and tests have 14 to 20 pairs, the most that the 20 keys allow and the longest prompts there are;
+demonstrations have only 3 to 12, so that the stage has a length to grow into. One key is asked for, always: a model that was shown three questions at once
 answers three for ever. The grader wants the very pair; `parts` says whether it was at least one of the prompt's:
 {"reason": "a pair of another key"}.
 """
@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from workers.training.domains._common import new_problem, read_text, read_texts, restyle
 from workers.training.rollouts import Grade, Problem
 
-VERSION = 1
+VERSION = 2
 
-_KEYS = "abcdefghijklmn"
+_KEYS = "abcdefghijklmnopqrst"
 
 
 def make_problem(rng: random.Random, *, for_demonstration: bool = False) -> Problem:
     """Make pairs with different keys and ask for one of them."""
-    n_pairs = rng.randint(3, 9) if for_demonstration else rng.randint(10, 14)
+    n_pairs = rng.randint(3, 12) if for_demonstration else rng.randint(14, 20)
     pairs = [f"{key}{rng.randint(0, 9)}" for key in rng.sample(_KEYS, n_pairs)]
     answer = rng.choice(pairs)
     return new_problem("long_context", f"find {''.join(pairs)}?{answer[0]}", {"answer": answer, "pairs": pairs})

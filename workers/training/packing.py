@@ -1,0 +1,243 @@
+"""Rollouts of one forward pass in one row, without padding: the prompt of a group is computed once.
+
+A group is a trunk, its prompt, and a branch for each of its rollouts. The tokens of a branch see the trunk and what
+comes before them in their own branch; their positions go on from the prompt's last. So every token gets the very
+hidden state, and every weight the very gradient, that it would get if each rollout were computed alone:
+
+    row          p0 p1 p2 | a0 a1 a2 | b0 b1 | q0 q1 | c0 ...
+    position      0  1  2    3  4  5    3  4    0  1    2
+    sees           p p p   p+a         p+b      q q    q+c
+
+The last token of a rollout predicts nothing that counts, so it is left out. A group of one is a trunk alone.
+All layers but attention work on the row as it is; attention pads what it compares: trunks among trunks, and each branch
+with its trunk. This holds for models whose layers mix tokens by full attention only (`can_pack`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from workers.training.rollouts import Rollout
+
+ATTENTION = "shared_prefix"  # the name under which transformers finds `attention`
+
+
+@dataclass(frozen=True)
+class Branches:
+    """R branches in the row, padded on the right to T tokens; each sees the first W tokens of a trunk.
+
+    `places_RT` int64 index the row (0 where padded), `trunks_R` int64 number the trunks, `sees_RTK` bool tells which of
+    K = W + T keys (those of the trunk, then its own) each token sees.
+    """
+
+    places_RT: Tensor
+    trunks_R: Tensor
+    sees_RTK: Tensor
+    width: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where attention finds the row's tokens: `trunks_QS` int64 index the row; `origins_N` int64 lead back to it.
+
+    `origins_N` index trunks and branches, one after the other, as they lie in their padded forms.
+    """
+
+    trunks_QS: Tensor
+    branches: Branches | None
+    origins_N: Tensor
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Rollouts laid out in one row of M tokens; they have N response tokens, one rollout after the other.
+
+    `ids_M`, `positions_M` int64; `predictors_N` int64 is the place in the row whose logits predict each response token.
+    """
+
+    rollouts: list[Rollout]
+    ids_M: Tensor
+    positions_M: Tensor
+    layout: Layout
+    predictors_N: Tensor
+    tokens: "Tokens"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What is known of N response tokens, one rollout after the other.
+
+    `ids_N` int64; `rows_N` int64 numbers their rollout in the pack; `sampler_logprobs_N` float32, 0 where unknown;
+    `advantages_N` float32 is the rollout's.
+    """
+
+    ids_N: Tensor
+    rows_N: Tensor
+    sampler_logprobs_N: Tensor
+    advantages_N: Tensor
+
+    def chunks(self, size: int) -> Iterator[tuple[slice, "Tokens"]]:
+        """Cut into parts of at most `size` tokens."""
+        for first in range(0, len(self.ids_N), size):
+            part = slice(first, first + size)
+            yield (
+                part,
+                Tokens(self.ids_N[part], self.rows_N[part], self.sampler_logprobs_N[part], self.advantages_N[part]),
+            )
+
+
+def pack_rollouts(rollouts: list[Rollout], device: torch.device) -> Pack:
+    """Lay rollouts out in one row; neighbours that answer the same prompt share it."""
+    row = _Row()
+    for _, members in groupby(rollouts, key=lambda r: (r.group, r.prompt_ids)):
+        row.add_group(list(members))
+
+    def tensor(values: list[Any], dtype: torch.dtype = torch.long) -> Tensor:
+        return torch.tensor(values, dtype=dtype, device=device)
+
+    tokens = Tokens(
+        ids_N=tensor([token for r in rollouts for token in r.token_ids]),
+        rows_N=tensor([number for number, r in enumerate(rollouts) for _ in r.token_ids]),
+        sampler_logprobs_N=tensor([value for r in rollouts for value in r.logprobs], torch.float32),
+        advantages_N=tensor([r.advantage for r in rollouts for _ in r.token_ids], torch.float32),
+    )
+    return Pack(rollouts, tensor(row.ids), tensor(row.positions), row.layout(device), tensor(row.predictors), tokens)
+
+
+def packed_size(members: list[Rollout]) -> int:
+    """Count the tokens that rollouts of one prompt take in a row."""
+    return len(members[0].prompt_ids) + sum(len(rollout.token_ids) - 1 for rollout in members)
+
+
+def can_pack(model: PreTrainedModel) -> bool:
+    """Tell whether a model's layers mix tokens by full attention only, through transformers' attention interface."""
+    config = model.config
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    has_window = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
+    is_causal_attention = bool(getattr(model, "_supports_attention_backend", False))
+    return is_causal_attention and kinds == {"full_attention"} and not has_window
+
+
+def attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
+) -> tuple[Tensor, None]:
+    """Attend as the layout says; without one, as transformers does. Tensors are (1, heads, M, features)."""
+    layout = options.pop("layout", None)
+    if layout is None:
+        plain: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        return plain
+    scale = options.get("scaling")
+    q_MHD, k_MHD, v_MHD = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
+    k_QSHD, v_QSHD = _at(k_MHD, layout.trunks_QS), _at(v_MHD, layout.trunks_QS)
+    # Padding is on the right, so no real token of a trunk sees it, and causal attention needs no mask.
+    found = [_attend(_at(q_MHD, layout.trunks_QS), k_QSHD, v_QSHD, scale=scale, is_causal=True)]
+    if layout.branches is not None:
+        branches = layout.branches
+        keys, values = (
+            torch.cat([trunk[:, : branches.width].index_select(0, branches.trunks_R), _at(own, branches.places_RT)], 1)
+            for trunk, own in ((k_QSHD, k_MHD), (v_QSHD, v_MHD))
+        )
+        mask = branches.sees_RTK[:, None]
+        found.append(_attend(_at(q_MHD, branches.places_RT), keys, values, scale=scale, mask=mask))
+    together = torch.cat([part.flatten(0, 1) for part in found])
+    return together.index_select(0, layout.origins_N)[None], None
+
+
+AttentionInterface.register(ATTENTION, attention)
+AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+
+
+class _Row:
+    """A row while it is being filled."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.positions: list[int] = []
+        self.predictors: list[int] = []
+        self.trunks: list[range] = []
+        self.branches: list[tuple[range, int, int]] = []  # places, trunk, tokens of the trunk that it sees
+
+    def add_group(self, members: list[Rollout]) -> None:
+        """Append rollouts of one prompt."""
+        prompt, alone = members[0].prompt_ids, members[0].token_ids[:-1] if len(members) == 1 else []
+        trunk = self._append([*prompt, *alone], first_position=0)
+        self.trunks.append(trunk)
+        last = trunk[len(prompt) - 1]
+        for rollout in members:
+            fed = rollout.token_ids[:-1]
+            if alone:
+                places = trunk[len(prompt) :]
+            else:
+                places = self._append(fed, first_position=len(prompt))
+                if fed:
+                    self.branches.append((places, len(self.trunks) - 1, len(prompt)))
+            self.predictors += [last, *places]
+
+    def layout(self, device: torch.device) -> Layout:
+        """Index the row for attention."""
+        trunks = _padded([list(places) for places in self.trunks])
+        padded = [trunks]
+        if self.branches:
+            padded.append(_padded([list(places) for places, _, _ in self.branches]))
+        origins, offset = torch.empty(len(self.ids), dtype=torch.long), 0
+        for index, lengths in padded:
+            is_real = torch.arange(index.shape[1]) < lengths[:, None]
+            origins[index[is_real]] = is_real.flatten().nonzero().squeeze(1) + offset
+            offset += index.numel()
+        branches = self._branches(*padded[1], device=device) if self.branches else None
+        return Layout(trunks[0].to(device), branches, origins.to(device))
+
+    def _append(self, ids: list[int], *, first_position: int) -> range:
+        places = range(len(self.ids), len(self.ids) + len(ids))
+        self.ids += ids
+        self.positions += range(first_position, first_position + len(ids))
+        return places
+
+    def _branches(self, places_RT: Tensor, lengths_R: Tensor, *, device: torch.device) -> Branches:
+        seen_R = torch.tensor([n_seen for _, _, n_seen in self.branches])
+        width, n_tokens = int(seen_R.max()), places_RT.shape[1]
+        of_trunk_RW = torch.arange(width) < seen_R[:, None]
+        of_own_TT = torch.ones(n_tokens, n_tokens, dtype=torch.bool).tril()
+        sees_RTK = torch.cat(
+            [of_trunk_RW[:, None].expand(-1, n_tokens, -1), of_own_TT.expand(len(seen_R), -1, -1)], dim=2
+        )
+        trunks_R = torch.tensor([trunk for _, trunk, _ in self.branches])
+        return Branches(places_RT.to(device), trunks_R.to(device), sees_RTK.to(device), width)
+
+
+def _padded(rows: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """Pad lists of places on the right; returns them and their lengths."""
+    width = max(len(row) for row in rows)
+    return (
+        torch.tensor([row + [0] * (width - len(row)) for row in rows]),
+        torch.tensor([len(row) for row in rows]),
+    )
+
+
+def _at(values_MHD: Tensor, places: Tensor) -> Tensor:
+    """Take tokens out of the row: (M, heads, features) at (rows, columns) -> (rows, columns, heads, features)."""
+    return values_MHD.index_select(0, places.flatten()).view(*places.shape, *values_MHD.shape[1:])
+
+
+def _attend(
+    q_QSHD: Tensor,
+    k_QKHD: Tensor,
+    v_QKHD: Tensor,
+    *,
+    scale: float | None,
+    mask: Tensor | None = None,
+    is_causal: bool = False,
+) -> Tensor:
+    """Compare queries with keys of the same row; query heads may share key heads. Returns (rows, queries, heads, features)."""
+    q, k, v = (tensor.transpose(1, 2) for tensor in (q_QSHD, k_QKHD, v_QKHD))
+    is_grouped = q.shape[1] != k.shape[1]
+    out = scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=is_causal, scale=scale, enable_gqa=is_grouped)
+    return out.transpose(1, 2)

@@ -1,0 +1,166 @@
+"""One update of the policy: credit becomes loss, loss becomes a gradient, the optimiser takes a step.
+
+1. Rollouts are packed into rows of about MICRO_BATCH_TOKENS tokens; rollouts of one prompt stay together.
+2. A row runs through the model once; the output head and the loss follow in chunks of tokens, each with its own backward
+   pass, so that vocabulary x tokens never stands in memory at once and nothing is computed twice.
+3. The gradients at the hidden states then run backward through the model.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from workers.training.failures import NotFiniteError
+from workers.training.loss import averaging_weights, entropy, importance_ratios, sampled
+from workers.training.optim import Optimizers
+from workers.training.packing import Pack, Tokens, pack_rollouts, packed_size
+from workers.training.policy import Policy
+from workers.training.rollouts import Rollout
+
+MICRO_BATCH_TOKENS = 2048  # in one row: bounds memory, and fits the cache of a CPU core
+LOGITS_AT_ONCE = 2**24  # tokens x vocabulary in one chunk of the output head
+
+
+@dataclass(frozen=True)
+class TokenLosses:
+    """The loss of each token and what is worth recording of it: `stats` are (N,) and without gradient."""
+
+    losses_N: Tensor
+    stats: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Credit(Protocol):
+    """What an update needs of a stage's method."""
+
+    average: Literal["token", "sequence"]
+    temperature: float
+
+    def reference_of(self, rollout: Rollout) -> Policy | None:
+        """Name the frozen model whose log-probs the loss needs; rollouts of different ones never share a row."""
+        ...
+
+    def token_losses(self, tokens: Tokens, logprobs_NV: Tensor, reference_NV: Tensor | None) -> TokenLosses: ...
+
+
+@dataclass
+class Update:
+    """What one update did. `stats` hold, for each rollout in the order given, the mean over its tokens."""
+
+    loss: float = 0.0
+    grad_norm: float = 0.0
+    n_tokens: int = 0
+    entropy: float = 0.0
+    ratio_mean: float = 1.0
+    ratio_max: float = 1.0
+    stats: dict[str, list[float]] = field(default_factory=dict)
+
+
+def update_policy(
+    policy: Policy, rollouts: list[Rollout], optimizers: Optimizers, credit: Credit, *, step: int
+) -> Update:
+    """Take one optimiser step on all rollouts together; none at all if there are no rollouts.
+
+    Raises NotFiniteError before a weight is touched.
+    """
+    if not rollouts:
+        return Update()
+    lengths_B = torch.tensor([len(r.token_ids) for r in rollouts], device=policy.device)
+    weights_B = averaging_weights(lengths_B, credit.average)
+    tally = _Tally(rollouts)
+    for rows in micro_batches(rollouts, credit):
+        pack = pack_rollouts([rollouts[row] for row in rows], policy.device)
+        _add_gradients(policy, pack, credit, weights_B[rows][pack.tokens.rows_N], rows, tally)
+    grad_norm = optimizers.clip_gradients()
+    if not (math.isfinite(tally.loss) and math.isfinite(grad_norm)):
+        raise NotFiniteError(step, tally.loss, grad_norm)
+    optimizers.step(step)
+    optimizers.clear_gradients()
+    return tally.result(grad_norm)
+
+
+def micro_batches(rollouts: list[Rollout], credit: Credit) -> Iterator[list[int]]:
+    """Split the rows of rollouts into rows of one reference each, groups whole where they fit, those of like size together."""
+    references: dict[int, int] = {}
+    parts: dict[tuple[int, int, tuple[int, ...]], list[int]] = {}
+    for row, rollout in enumerate(rollouts):
+        reference = references.setdefault(id(credit.reference_of(rollout)), len(references))
+        parts.setdefault((reference, rollout.group, tuple(rollout.prompt_ids)), []).append(row)
+    sized = [
+        (key[0], packed_size([rollouts[row] for row in part]), part)
+        for key, rows in parts.items()
+        for part in _split(rows, rollouts)
+    ]
+    batch: list[int] = []
+    filled, filled_for = 0, 0
+    for reference, size, part in sorted(sized):
+        if batch and (filled + size > MICRO_BATCH_TOKENS or reference != filled_for):
+            yield batch
+            batch, filled = [], 0
+        batch, filled, filled_for = batch + part, filled + size, reference
+    yield batch
+
+
+def _split(rows: list[int], rollouts: list[Rollout]) -> Iterator[list[int]]:
+    """Cut a group that fits no micro-batch into parts that do, each with the prompt; a part is at least one rollout."""
+    part: list[int] = []
+    for row in rows:
+        if part and packed_size([rollouts[r] for r in (*part, row)]) > MICRO_BATCH_TOKENS:
+            yield part
+            part = []
+        part = [*part, row]
+    yield part
+
+
+def _add_gradients(
+    policy: Policy, pack: Pack, credit: Credit, weights_N: Tensor, rows: list[int], tally: "_Tally"
+) -> None:
+    """Run one row forward and backward."""
+    reference = credit.reference_of(pack.rollouts[0])
+    with torch.no_grad():
+        reference_ND = None if reference is None else reference.hidden(pack)
+    hidden_ND = policy.hidden(pack)
+    leaf_ND = hidden_ND.detach().requires_grad_()
+    at_once = max(1, LOGITS_AT_ONCE // len(policy.tokenizer))
+    for part, tokens in pack.tokens.chunks(at_once):
+        logprobs_NV = policy.logprobs(leaf_ND[part], credit.temperature)
+        reference_NV = None
+        if reference is not None and reference_ND is not None:
+            with torch.no_grad():
+                reference_NV = reference.logprobs(reference_ND[part], credit.temperature)
+        token = credit.token_losses(tokens, logprobs_NV, reference_NV)
+        loss = (token.losses_N * weights_N[part]).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        tally.add(rows, tokens, logprobs_NV.detach(), token.stats, loss.item())
+    hidden_ND.backward(leaf_ND.grad)  # type: ignore[no-untyped-call]
+
+
+class _Tally:
+    """Sums over the tokens of one update."""
+
+    def __init__(self, rollouts: list[Rollout]) -> None:
+        self.lengths = [len(rollout.token_ids) for rollout in rollouts]
+        self.loss = 0.0
+        self.entropy = 0.0
+        self.ratio = 0.0
+        self.ratio_max = 0.0
+        self.stats: dict[str, list[float]] = {}
+
+    def add(self, rows: list[int], tokens: Tokens, logprobs_NV: Tensor, stats: dict[str, Tensor], loss: float) -> None:
+        self.loss += loss
+        self.entropy += float(entropy(logprobs_NV).sum())
+        ratios_N = importance_ratios(sampled(logprobs_NV, tokens.ids_N), tokens.sampler_logprobs_N)
+        self.ratio += float(ratios_N.sum())
+        self.ratio_max = max(self.ratio_max, float(ratios_N.max()))
+        for name, values_N in stats.items():
+            sums_B = values_N.new_zeros(len(rows)).index_add_(0, tokens.rows_N, values_N)
+            column = self.stats.setdefault(name, [0.0] * len(self.lengths))
+            for row, total in zip(rows, sums_B.tolist(), strict=True):
+                column[row] += total / self.lengths[row]
+
+    def result(self, grad_norm: float) -> Update:
+        n = sum(self.lengths)
+        return Update(self.loss, grad_norm, n, self.entropy / n, self.ratio / n, self.ratio_max, self.stats)
