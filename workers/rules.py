@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from workers.catalogue import DOMAINS
 
 if TYPE_CHECKING:
-    from workers.spec import RecipeSpec, _StageSpec
+    from workers.spec import RecipeSpec
+    from workers.stage_spec import _StageSpec
 
 BASE = "base"
 BEST = "best"

@@ -1,0 +1,249 @@
+"""The stages of a cascade: every setting of SFT, GRPO and MOPD, with default, range, unit and source.
+
+Forms, API schema and documentation are generated from these fields. Sources are abbreviated as in `workers/spec.py`.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from workers import rules
+from workers.catalogue import DOMAINS
+from workers.document import Slug, Spec, setting
+from workers.rules import BEST, SpecRuleError, check_weights
+
+Weights = dict[str, float]
+
+
+class _StageSpec(Spec):
+    """What SFT, GRPO and MOPD stages have in common."""
+
+    name: Slug = setting(about="Short name, unique within the recipe.", essential=True)
+    starts_from: str | None = setting(
+        None,
+        about="An earlier stage, or 'base'. Left out: the stage before.",
+        source="C2 §4.4: lineage is a graph",
+        essential=True,
+    )
+    domains: Weights = setting(
+        about="Domains to train on, with mixing weights.", unit="relative weight", essential=True
+    )
+    steps: int = setting(
+        about="Optimiser updates.", unit="steps", source="C2 Tables 8-10", essential=True, ge=1, le=1_000_000
+    )
+    learning_rate: float = setting(about="Peak learning rate.", source="C2 Tables 8-10", essential=True, gt=0, le=1)
+    warmup_steps: int = setting(
+        3, about="Steps of linear rise to the peak learning rate.", unit="steps", ge=0, le=100_000
+    )
+    schedule: Literal["constant", "linear", "cosine"] = setting("constant", about="Learning rate after warm-up.")
+    final_learning_rate: float = setting(0.0, about="Where a linear or cosine schedule ends.", ge=0, le=1)
+    optimizer: Literal["adamw", "muon"] = setting(
+        "adamw",
+        about="Muon orthogonalises the update of hidden matrices and leaves the rest to AdamW.",
+        source="C2 Tables 8-10: AdamW",
+    )
+    adamw_learning_rate: float | None = setting(
+        None,
+        about="With Muon: the learning rate of embeddings and norms, which AdamW trains.",
+        source="tiny",
+        gt=0,
+        le=1,
+    )
+    beta1: float = setting(0.9, about="AdamW's first-moment decay.", source="C2 Tables 8-10", ge=0, lt=1)
+    beta2: float = setting(0.95, about="AdamW's second-moment decay.", source="C2 Tables 8-10", ge=0, lt=1)
+    weight_decay: float = setting(0.0, about="Decoupled weight decay.", ge=0, le=1)
+    max_grad_norm: float = setting(1.0, about="Gradient norm above which the gradient is scaled down.", gt=0, le=1e6)
+    checkpoint_every: int = setting(20, about="Steps between resumable checkpoints.", unit="steps", ge=1, le=100_000)
+
+    @field_validator("domains")
+    @classmethod
+    def _domains_exist(cls, domains: Weights) -> Weights:
+        return check_weights(domains)
+
+    @model_validator(mode="after")
+    def _schedule_is_possible(self) -> Self:
+        rules.check_schedule(self)
+        return self
+
+
+class SFTSpec(_StageSpec):
+    """Supervised fine-tuning on demonstrations."""
+
+    kind: Literal["sft"] = "sft"
+    batch_size: int = setting(
+        64, about="Demonstrations per step.", unit="demonstrations", source="C2 Table 7", essential=True, ge=1, le=65536
+    )
+    loss_average: Literal["token", "sequence"] = setting(
+        "token",
+        about="Average the loss over all tokens, or over demonstrations first, so that short ones count as much as long.",
+        source="tiny: by sequence, short answers are learned far sooner",
+    )
+    style_noise: float = setting(
+        0.0,
+        about="Share of demonstrations in another answer style than the graded one.",
+        source="tiny: a shared style makes drift visible",
+        ge=0,
+        le=1,
+    )
+    early_domains: Weights = setting(
+        default={}, about="Mixing weights for the first part of the stage, where given.", source="tiny"
+    )
+    early_share: float = setting(0.0, about="Share of the steps that use early_domains.", source="tiny", ge=0, le=1)
+
+    @field_validator("early_domains")
+    @classmethod
+    def _early_domains_exist(cls, domains: Weights) -> Weights:
+        return check_weights(domains, may_be_empty=True)
+
+    @model_validator(mode="after")
+    def _early_domains_are_trained(self) -> Self:
+        unknown = set(self.early_domains) - set(self.domains)
+        if unknown:
+            raise SpecRuleError(
+                ("early_domains",),
+                f"found early_domains {sorted(unknown)} that domains does not list; add them to domains or drop them",
+            )
+        if self.early_share > 0 and not self.early_domains:
+            raise SpecRuleError(
+                ("early_share",),
+                f"found early_share {self.early_share} without early_domains; give early_domains or set early_share to 0",
+            )
+        return self
+
+
+class _RolloutStageSpec(_StageSpec):
+    """A stage that samples from the policy it trains: GRPO and MOPD."""
+
+    prompts_per_step: int = setting(
+        128, about="Prompts sampled per step.", unit="prompts", source="C2 Tables 8-10", essential=True, ge=1, le=65536
+    )
+    temperature: float = setting(1.0, about="Sampling temperature of rollouts.", source="C2 Tables 8-10", gt=0, le=2)
+    top_p: float = setting(
+        1.0,
+        about="Nucleus sampling: smallest set of tokens with this probability.",
+        source="C2 Tables 8-10",
+        gt=0,
+        le=1,
+    )
+    max_response_tokens: int = setting(
+        16, about="Longest response.", unit="tokens", source="C2 Tables 8-10", essential=True, ge=1, le=1_000_000
+    )
+
+
+class RewardModelSpec(Spec):
+    """A Bradley-Terry reward model, trained by the stage before its first step on the domain's preference pairs."""
+
+    steps: int = setting(
+        200, about="Optimiser updates of the reward model.", unit="steps", source="tiny", ge=1, le=100_000
+    )
+    pairs_per_step: int = setting(64, about="Preference pairs per update.", unit="pairs", source="tiny", ge=1, le=4096)
+    learning_rate: float = setting(3e-3, about="AdamW learning rate.", source="tiny", gt=0, le=1)
+    hidden_size: int = setting(
+        48, about="Width of the reward model.", unit="features", source="tiny", ge=8, le=1024, multiple_of=8
+    )
+    layers: int = setting(2, about="Transformer blocks of the reward model.", unit="blocks", source="tiny", ge=1, le=24)
+    hard_negatives: float = setting(
+        0.3,
+        about="Share of pairs whose worse answer is polite spam. 0 invites reward hacking.",
+        source="tiny",
+        ge=0,
+        le=1,
+    )
+    length_bias: float = setting(
+        0.15,
+        about="How far annotators favour the longer answer, per token of difference.",
+        unit="utility per token",
+        source="tiny",
+        ge=0,
+        le=2,
+    )
+
+
+class GRPOSpec(_RolloutStageSpec):
+    """Group relative policy optimisation, strictly on-policy: one update per batch of rollouts (C2 §4.1.2, Eq. 1)."""
+
+    kind: Literal["grpo"] = "grpo"
+    rollouts_per_prompt: int = setting(
+        16, about="Group size G.", unit="rollouts", source="C2 Tables 8-10", essential=True, ge=2, le=1024
+    )
+    normalize_advantages: bool = setting(
+        True, about="Divide advantages by the group's standard deviation.", source="C2 Eq. 1"
+    )
+    loss_average: Literal["token", "sequence"] = setting(
+        "token", about="Average the loss over all tokens, or over responses first.", source="C2 §4.1.2"
+    )
+    kl_coefficient: float = setting(
+        0.0,
+        about="Weight of the KL penalty to the stage's start (k3 estimate).",
+        source="C2 §4.1.2: 0; §4.5.3: 0.03",
+        ge=0,
+        le=10,
+    )
+    entropy_coefficient: float = setting(0.0, about="Weight of the entropy bonus.", source="C2 §4: 0", ge=0, le=1)
+    dynamic_filtering: bool = setting(
+        True, about="Leave groups whose rewards are all equal out of the loss.", source="C2 §4.2"
+    )
+    overlong: Literal["keep", "penalize", "mask"] = setting(
+        "penalize",
+        about="A response cut off at the limit: keep its reward, give it 0, or mask it from the loss.",
+        source="C2 §4.2, Tables 8-10",
+    )
+    reward_model: RewardModelSpec | None = setting(
+        None, about="Trained before the first step where a domain's reward is learned.", source="tiny"
+    )
+
+    @model_validator(mode="after")
+    def _learned_rewards_have_a_model(self) -> Self:
+        learned = [name for name in self.domains if DOMAINS[name].learned_reward]
+        if learned and self.reward_model is None:
+            raise SpecRuleError(
+                ("reward_model",),
+                f"found domain '{learned[0]}', whose reward is learned, without reward_model; add 'reward_model: {{}}' or drop the domain",
+            )
+        return self
+
+
+class MOPDSpec(_RolloutStageSpec):
+    """Multi-domain on-policy distillation: the teacher of a prompt's domain credits each token (C2 §4.4, Eqs. 2-4)."""
+
+    kind: Literal["mopd"] = "mopd"
+    rollouts_per_prompt: int = setting(
+        4, about="Responses sampled per prompt.", unit="rollouts", source="C2 Table 8", essential=True, ge=1, le=1024
+    )
+    teachers: dict[str, str] = setting(
+        default={},
+        about="Per domain an earlier stage, 'base', or 'best': the checkpoint with the best validation score. Left out: 'best'.",
+        source="C2 §4.4",
+        essential=True,
+    )
+    divergence: Literal["sampled_token", "full_vocabulary"] = setting(
+        "sampled_token",
+        about="Reverse KL from the sampled token, or exact over the vocabulary.",
+        source="C2 Eq. 2: sampled token; NeMo RL 0.8: full",
+    )
+    loss_average: Literal["token", "sequence"] = setting(
+        "sequence", about="Average the loss over all tokens, or over responses first.", source="C2 Eq. 4"
+    )
+    ratio_low: float = setting(
+        0.5, about="Importance ratio below which a token is masked.", source="C2 Eq. 3", gt=0, le=1
+    )
+    ratio_high: float = setting(
+        2.0, about="Importance ratio above which a token is masked.", source="C2 Eq. 3", ge=1, le=100
+    )
+
+    def teacher_of(self, domain: str) -> str:
+        """Name the teacher of a domain: a stage, 'base' or 'best'."""
+        return self.teachers.get(domain, BEST)
+
+    @model_validator(mode="after")
+    def _teachers_teach_trained_domains(self) -> Self:
+        unknown = sorted(set(self.teachers) - set(self.domains))
+        if unknown:
+            raise SpecRuleError(
+                ("teachers", unknown[0]),
+                f"found a teacher for '{unknown[0]}', which domains does not list; add the domain or drop the teacher",
+            )
+        return self
+
+
+StageSpec = Annotated[SFTSpec | GRPOSpec | MOPDSpec, Field(discriminator="kind")]
