@@ -4,7 +4,6 @@ The probability of a token is the model's at the stage's sampling temperature, b
 sampler reports, and the trainer differentiates, the same quantity. Dropout stays off, so that both compute alike.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +112,12 @@ def load_policy(folder: Path) -> Policy:
     return Policy(model, AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
 
 
-def set_up_torch() -> None:
-    """Use the threads that this process may use, and on a CPU only algorithms that repeat to the bit; print no bars."""
+def set_up_torch(cpu_threads: int = 1) -> None:
+    """Use as many threads as the stage asks for, and on a CPU only algorithms that repeat to the bit; print no bars."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    torch.set_num_threads(int(os.environ.get("CASCADE_THREADS", "1")))
+    torch.set_num_threads(cpu_threads)
     if not torch.cuda.is_available():
         torch.use_deterministic_algorithms(True)
 

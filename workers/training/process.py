@@ -103,7 +103,7 @@ def _set_threads() -> None:
     """Keep threads from spinning: with two processes on two cores that costs ten times what a second thread brings."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    os.environ.setdefault("OMP_NUM_THREADS", os.environ.get("CASCADE_THREADS", "1"))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a stage that asks for more gets them (cpu_threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

@@ -44,8 +44,8 @@ class Training:
 
 def train(folder: StageDir, stop: StopRequest) -> Outcome:
     """Carry out the stage of a folder, from its start or from where an earlier attempt left off."""
-    set_up_torch()
     spec = ResolvedStageSpec.model_validate_json(folder.spec.read_text())
+    set_up_torch(spec.stage.cpu_threads)
     report = Reporter(folder, spec.stage.steps)
     report.tell("load", now=True)
     policy = start_policy(folder, spec)
