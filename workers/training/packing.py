@@ -76,13 +76,15 @@ class Tokens:
     """What is known of N response tokens, one rollout after the other.
 
     `ids_N` int64; `rows_N` int64 numbers their rollout in the pack; `sampler_logprobs_N` float32, 0 where unknown;
-    `advantages_N` float32 is the rollout's.
+    `advantages_N` float32 is the rollout's; `old_logprobs_N` float32 is the trainer's before the batch's first update,
+    and none where this is the first.
     """
 
     ids_N: Tensor
     rows_N: Tensor
     sampler_logprobs_N: Tensor
     advantages_N: Tensor
+    old_logprobs_N: Tensor | None = None
 
     def chunks(self, size: int) -> Iterator[tuple[slice, "Tokens"]]:
         """Cut into parts of at most `size` tokens."""
@@ -90,7 +92,13 @@ class Tokens:
             part = slice(first, first + size)
             yield (
                 part,
-                Tokens(self.ids_N[part], self.rows_N[part], self.sampler_logprobs_N[part], self.advantages_N[part]),
+                Tokens(
+                    self.ids_N[part],
+                    self.rows_N[part],
+                    self.sampler_logprobs_N[part],
+                    self.advantages_N[part],
+                    None if self.old_logprobs_N is None else self.old_logprobs_N[part],
+                ),
             )
 
 
@@ -103,11 +111,13 @@ def pack_rollouts(rollouts: list[Rollout], device: torch.device) -> Pack:
     def tensor(values: list[Any], dtype: torch.dtype = torch.long) -> Tensor:
         return torch.tensor(values, dtype=dtype, device=device)
 
+    old = [value for r in rollouts for value in r.old_logprobs or ()]
     tokens = Tokens(
         ids_N=tensor([token for r in rollouts for token in r.token_ids]),
         rows_N=tensor([number for number, r in enumerate(rollouts) for _ in r.token_ids]),
         sampler_logprobs_N=tensor([value for r in rollouts for value in r.logprobs], torch.float32),
         advantages_N=tensor([r.advantage for r in rollouts for _ in r.token_ids], torch.float32),
+        old_logprobs_N=tensor(old, torch.float32) if old else None,
     )
     return Pack(rollouts, tensor(row.ids), tensor(row.positions), row.layout(device), tensor(row.predictors), tokens)
 

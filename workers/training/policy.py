@@ -37,10 +37,16 @@ class Policy:
         more = more if isinstance(more, list) else [more]
         return list(dict.fromkeys(i for i in (self.tokenizer.eos_token_id, *more) if i is not None))
 
-    def prompt_ids(self, problem: Problem, max_response_tokens: int = 0) -> list[int]:
-        """Frame a problem as a chat's first turn; raises BadSpecError if no room is left for the response."""
+    def prompt_ids(self, problem: Problem, max_response_tokens: int = 0, *, thinking: bool | None = None) -> list[int]:
+        """Frame a problem as a chat's first turn; raises BadSpecError if no room is left for the response.
+
+        `thinking` is handed to the chat template, None leaves it to the template.
+        """
         message = [{"role": "user", "content": problem.prompt}]
-        ids: list[int] = self.tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=False)
+        options = {} if thinking is None else {"enable_thinking": thinking}
+        ids: list[int] = self.tokenizer.apply_chat_template(
+            message, add_generation_prompt=True, return_dict=False, **options
+        )
         if len(ids) + max_response_tokens > self.max_positions:
             raise BadSpecError(
                 f"a prompt of '{problem.domain}' has {len(ids)} tokens, which with {max_response_tokens} response tokens "
