@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workers.spec import FolderModelSpec, TinyModelSpec
 from workers.training.failures import BadSpecError
-from workers.training.packing import ATTENTION, Pack, can_pack
+from workers.training.packing import ATTENTION, Pack, SeesLayout, can_pack
 from workers.training.rollouts import Problem, Rollout
 
 
@@ -67,19 +67,27 @@ class Policy:
         """Run all but the output head: the last hidden state at the place that predicts each response token, (N, D)."""
         if not self.can_pack:
             return self._hidden_padded(pack.rollouts)
-        hidden_1MD = self.model.base_model(
-            input_ids=pack.ids_M[None],
-            position_ids=pack.positions_M[None],
-            attention_mask=pack.ids_M.new_empty(1, 1, 1, 1),  # of four axes, so that none is made: the layout says all
+        hidden_1MD = self.run(pack.ids_M[None], pack.positions_M[None], pack.layout)
+        return hidden_1MD[0].index_select(0, pack.predictors_N)
+
+    def run(self, ids_BT: Tensor, positions_BT: Tensor, layout: SeesLayout) -> Tensor:
+        """Run all but the output head, with attention as the layout says: the last hidden states, (B, T, D)."""
+        hidden_BTD: Tensor = self.model.base_model(
+            input_ids=ids_BT,
+            position_ids=positions_BT,
+            attention_mask=ids_BT.new_empty(1, 1, 1, 1),  # of four axes, so that none is made: the layout says all
             use_cache=False,
-            layout=pack.layout,
+            layout=layout,
         ).last_hidden_state
-        hidden_ND: Tensor = hidden_1MD[0].index_select(0, pack.predictors_N)
-        return hidden_ND
+        return hidden_BTD
 
     def logprobs(self, hidden_ND: Tensor, temperature: float = 1.0) -> Tensor:
         """Run the output head: the log-probs of every possible next token, (N, V) float32."""
-        logits_NV = self.model.get_output_embeddings()(hidden_ND).float()
+        return torch.log_softmax(self.logits(hidden_ND) / temperature, dim=-1)
+
+    def logits(self, hidden_ND: Tensor) -> Tensor:
+        """Run the output head: the logits of every possible next token, (N, V) float32."""
+        logits_NV: Tensor = self.model.get_output_embeddings()(hidden_ND).float()
         config = self.model.config
         # What families of models do to their logits: Cohere, Granite, Gemma.
         if scale := getattr(config, "logit_scale", None):
@@ -88,7 +96,7 @@ class Policy:
             logits_NV = logits_NV / divisor
         if cap := getattr(config, "final_logit_softcapping", None):
             logits_NV = cap * torch.tanh(logits_NV / cap)
-        return torch.log_softmax(logits_NV / temperature, dim=-1)
+        return logits_NV
 
     def _hidden_padded(self, rollouts: list[Rollout]) -> Tensor:
         """Do what `hidden` does with a padded row per rollout: for models whose layers a row cannot be packed for."""
