@@ -146,7 +146,8 @@ def set_up_torch(cpu_threads: int = 1) -> None:
     torch.set_num_threads(cpu_threads)
     if not torch.cuda.is_available():
         torch.use_deterministic_algorithms(True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # speed: nothing here reads what it did not write
+        # speed: nothing here reads what it did not write
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def build_policy(spec: TinyModelSpec | FolderModelSpec, seed: int) -> Policy:
