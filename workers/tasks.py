@@ -87,6 +87,7 @@ def score_checkpoint(checkpoint_id: int) -> None:
         if missing := ingest.missing_scores(checkpoint):
             raise ResultsMissingError(f"found no whole score of {', '.join(missing)} in scores.jsonl")
         ingest.ingest_scores(checkpoint)
+        ingest.write_card(checkpoint)
         lifecycle.finish_scoring(claim)
 
     _carry_out(

@@ -15,6 +15,7 @@ its last checkpoint to the same weights, bit for bit on a CPU.
 
 from dataclasses import dataclass
 
+from workers.model_card import model_card
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import Outcome, StageDir, drop_records_after
 from workers.training.checkpoints import load_resume, save_checkpoint, save_resume
@@ -61,7 +62,7 @@ def train(folder: StageDir, stop: StopRequest) -> Outcome:
     if done < spec.stage.steps:
         return Outcome(status="stopped", step=done)
     report.tell("save", now=True)
-    save_checkpoint(folder.checkpoint(done), policy)
+    save_checkpoint(folder.checkpoint(done), policy, card=model_card(spec, scores=[]))
     return Outcome(status="done", step=done)
 
 
