@@ -96,7 +96,7 @@ class ScoreRecord(_Record):
 
 
 class Outcome(_Record):
-    """How a process ended. `code` is a stable word for `failed`: out_of_memory, not_finite, disk_full,
+    """How a process ended. `code` is a stable word for `failed`: out_of_memory, too_large, not_finite, disk_full,
     corrupt_checkpoint, bad_spec, error.
     """
 

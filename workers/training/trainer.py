@@ -19,6 +19,7 @@ from workers.model_card import model_card
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import Outcome, StageDir, drop_records_after
 from workers.training.checkpoints import load_resume, save_checkpoint, save_resume
+from workers.training.memory import check_memory
 from workers.training.optim import Optimizers, learning_rate_at
 from workers.training.policy import Policy, set_up_torch
 from workers.training.prepare import Method, StopRequestedError, prepare_method, start_policy
@@ -48,6 +49,7 @@ def train(folder: StageDir, stop: StopRequest) -> Outcome:
     set_up_torch()
     spec = ResolvedStageSpec.model_validate_json(folder.spec.read_text())
     report = Reporter(folder, spec.stage.steps)
+    check_memory(folder, spec)
     report.tell("load", now=True)
     policy = start_policy(folder, spec)
     optimizers = Optimizers(policy.model, spec.stage)
