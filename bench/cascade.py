@@ -2,17 +2,17 @@
 
     python -m bench.cascade runs/presets/tiny-cascade.yaml --folder var/cascade --seed 0
 
-No web, no database, no broker: a folder per stage, the trainer, the scorer. Running it again goes on where it was.
+No web, no database, no broker: a folder per stage, the trainer, the scorer, forked from one warm process. Running it again goes on where it was.
 Prints the score of every checkpoint on every benchmark, what each MOPD stage won back, and where the time went.
 """
 
 import argparse
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workers import launch
 from workers.catalogue import DOMAINS
 from workers.recipe_text import load_recipe
 from workers.spec import BASE, BEST, MOPDSpec, RecipeSpec, ResolvedStageSpec, ScoringSpec
@@ -36,7 +36,7 @@ class Cascade:
         for position, stage in enumerate(self.recipe.stages):
             stage_dir = StageDir(self.folder / stage.name)
             write_document(stage_dir.spec, self.resolve(position))
-            trained = run_process("workers.training", stage_dir)
+            trained = run_process(launch.TRAIN, stage_dir)
             base = stage_dir.checkpoint(0)
             if base.exists() and BASE not in self.checkpoints:
                 self.checkpoints[BASE] = base
@@ -75,7 +75,7 @@ class Cascade:
             run=self.recipe.name, seed=self.recipe.seed, checkpoint_folder=folder, benchmarks=self.recipe.benchmarks
         )
         write_document(scoring.spec, spec)
-        return run_process("workers.training.evaluate", scoring)
+        return run_process(launch.SCORE, scoring)
 
     def mean(self, name: str, domain: str, split: str) -> float:
         """Read a checkpoint's score."""
@@ -125,9 +125,7 @@ def run_process(module: str, folder: StageDir) -> float:
     if outcome is not None and outcome.status == "done":
         return 0.0
     started = time.monotonic()
-    with open(folder.log, "a") as log:
-        done = subprocess.run([sys.executable, "-m", module, str(folder.path)], stdout=log, stderr=log, check=False)
-    if done.returncode:
+    if launch.start(folder, module).wait():
         sys.exit(f"{module} failed in {folder.path}:\n{folder.log.read_text()[-2000:]}")
     return time.monotonic() - started
 

@@ -142,6 +142,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {"LossAverageEnum": ["token", "sequence"]},  # GRPO has a third, in an enum of its own
 }
 
 # Security: over plain HTTP only on loopback; a PUBLIC_URL with https turns the rest on

@@ -11,10 +11,11 @@ response token, R the answers sampled at once and S the slots that each has in t
     optimiser step     Muon only: 4 (blocks + 3 x the matrices of the most common shape), while it orthogonalises
     teachers           4 P for each that is another one; a frozen reference is one
     reward model       4 P of its own; while it is trained, 12 P more and its activations
-    activations        4 M (L (6 d + 4 m + 5 q + 4 k) + 2 d + 3 m); where rollouts share a prompt of W tokens, 4 L (2 k W +
-                       T (W + T)) for each of T tokens: the prompt's keys and values once more, and its mask
+    activations        4 M (L (6 d + 4 m + 5 q + 4 k) + 2 d + 3 m); 4 L (2 k + T) (W + T) for each answer of T tokens after
+                       a prompt of W that it shares: all keys and values once more, and its mask
     logits             4 N V x copies, in chunks of at most LOGITS_AT_ONCE numbers
-    KV cache           4 R S 2 k (L + 1): one block's is copied while it grows; 4 R V x copies of logits with it
+    KV cache           4 (R S + the prompts' tokens) 2 k (L + 1): one block's is copied while it grows; S doubles from
+                       FIRST_SLOTS on; 4 R V x copies of logits with it
 
 A step samples, updates, and steps the optimiser. At each of these moments something comes and goes: the cache; gradients,
 activations and logits; gradients and the optimiser step. The peak is what always stands, the largest moment, and the share
@@ -46,6 +47,7 @@ FLOAT = 4  # bytes
 MICRO_BATCH_TOKENS = 2048  # as in training/update.py, which a test compares
 LOGITS_AT_ONCE = 2**24  # likewise
 ROWS_AT_ONCE = 1024  # as in training/sampling/torch_sampler.py, likewise
+FIRST_SLOTS = 32  # as in training/sampling/shared_cache.py, likewise
 
 
 CASES: tuple[Case, ...] = ("low", "expected", "high")
@@ -98,8 +100,9 @@ SLACK = Range(0.9, 1.05, 1.25)  # padding, and small things that have no term
 HEAD_COPIES = {"sft": 5, "grpo": 6, "mopd": 8}
 SAMPLER_COPIES = 7  # logits, log-probs, probabilities, and cumulated ones in float64
 RATES = {"cpu": 30e9, "gpu": 15e12}  # FLOP/s sustained, of one thread or one GPU
+MORE_THREADS = 0.6  # of its own rate, what each thread after the first adds
 PASS_S = {"cpu": 1e-3, "gpu": 0.2e-3}  # of one block, once forward
-START_S = Range(3, 6, 15)  # until the first step
+START_S = Range(1, 3, 15)  # until the first step
 DEFAULT_PACE = Pace(0.25, 1.0, 4.0)
 
 
@@ -154,12 +157,16 @@ def step_seconds(stage: AnyStage, shape: ModelShape, *, device: Device = "cpu") 
     flops = update_flops(shape, load)
     n_batches = math.ceil(load.row_tokens / load.batch_tokens)
     passes = 3.0 * n_batches
+    if isinstance(stage, GRPOSpec):  # what the policy gave before the first of several updates
+        noted = (1 - 1 / stage.updates_per_batch) / 3
+        flops, passes = flops * (1 + noted), passes * (1 + noted)
     if isinstance(stage, MOPDSpec) or (isinstance(stage, GRPOSpec) and stage.kl_coefficient > 0):
         flops, passes = flops * 4 / 3, passes + n_batches
     if not isinstance(stage, SFTSpec):
         flops += sampling_flops(shape, load)
         passes += math.ceil(load.answers / ROWS_AT_ONCE) * (1 + stage.max_response_tokens)  # the longest ends last
-    return passes * shape.layers * PASS_S[device] + flops / RATES[device]
+    threads = 1 + MORE_THREADS * (stage.cpu_threads - 1) if device == "cpu" else 1
+    return passes * shape.layers * PASS_S[device] + flops / (RATES[device] * threads)
 
 
 class TooLargeError(ValueError):
@@ -297,7 +304,7 @@ def activation_bytes(shape: ModelShape, load: Load) -> float:
     block = 6 * shape.hidden + 4 * shape.mlp + 5 * shape.queries + 4 * shape.keys
     passing = 2 * shape.hidden + 3 * shape.mlp
     branches = load.batch_answers if load.members > 1 and load.batch_answers > 1 else 0  # one alone is a plain row
-    copied = branches * load.prompt * 2 * shape.keys
+    copied = branches * (load.prompt + load.response - 1) * 2 * shape.keys
     masks = branches * (load.response - 1) * (load.prompt + load.response - 1)
     return FLOAT * (load.batch_tokens * (shape.layers * block + passing) + shape.layers * (copied + masks))
 
@@ -305,8 +312,9 @@ def activation_bytes(shape: ModelShape, load: Load) -> float:
 def cache_bytes(shape: ModelShape, load: Load) -> float:
     """What the sampler holds at its longest: keys and values, and the logits of the step."""
     rows = min(load.answers, max(load.members, ROWS_AT_ONCE))
-    slots = load.prompt + load.response - 1
-    return FLOAT * rows * (slots * 2 * shape.keys * (shape.layers + 1) + SAMPLER_COPIES * shape.vocabulary)
+    slots = FIRST_SLOTS * 2 ** math.ceil(math.log2(max(1.0, load.response / FIRST_SLOTS)))
+    kept = rows * slots + rows / load.members * load.prompt
+    return FLOAT * (kept * 2 * shape.keys * (shape.layers + 1) + rows * SAMPLER_COPIES * shape.vocabulary)
 
 
 def _logits_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:

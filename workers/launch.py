@@ -1,7 +1,8 @@
-"""Start a trainer as a child process, and stop it.
+"""Start a trainer as a process of its own, and stop it.
 
-The child has its own process group, so that it and whatever it starts can be signalled together, and its own CUDA
-context, so that its GPU memory is surely free when it is gone. Only a command line crosses, never an import.
+The process has its own group, so that it and whatever it starts can be signalled together, and its own CUDA context, so
+that its GPU memory is surely free when it is gone. Only a command line crosses, never an import: the worker's nursery
+(see nursery.py), not the worker, has torch imported and forks.
 """
 
 import contextlib
@@ -10,11 +11,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
+from workers import nursery
 from workers.stage_dir import Outcome, StageDir, read_document
 
 logger = logging.getLogger(__name__)
@@ -23,17 +24,37 @@ TRAIN = "workers.training"
 SCORE = "workers.training.evaluate"
 STOP_SECONDS = 30.0  # a trainer finishes its step and writes a checkpoint within this time
 LOOK_SECONDS = 0.5  # between two looks at a process
-_ROOT = Path(__file__).resolve().parent.parent
 
 
-def start(folder: StageDir, module: str) -> subprocess.Popen[bytes]:
-    """Start `python -m module folder`, with its output appended to the folder's log."""
-    folder.path.mkdir(parents=True, exist_ok=True)
-    _drop_former_outcome(folder)
+class ChildProcess(Protocol):
+    """What is used of a child here and in tasks.py, whether forked by the nursery or a subprocess.Popen."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+def warm_up() -> None:
+    """Have torch imported by the time the first stage comes."""
+    nursery.warm_up(_environment())
+
+
+def start(folder: StageDir, module: str) -> ChildProcess:
+    """Do what `python -m module folder` does, with its output appended to the folder's log, without importing torch anew."""
+    _prepare(folder)
+    return nursery.fork(module, folder=folder.path, environment=_environment())
+
+
+def start_command(folder: StageDir, command: Sequence[str]) -> ChildProcess:
+    """Start what the nursery cannot fork, a launcher of several processes say, with its output appended to the folder's log."""
+    _prepare(folder)
     with open(folder.log, "ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own module on a folder we made
-            [sys.executable, "-m", module, str(folder.path)],
-            cwd=_ROOT,
+            command,
+            cwd=nursery.ROOT,
             env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -42,7 +63,7 @@ def start(folder: StageDir, module: str) -> subprocess.Popen[bytes]:
         )
 
 
-def stop(process: subprocess.Popen[bytes], *, meanwhile: Callable[[], object]) -> None:
+def stop(process: ChildProcess, *, meanwhile: Callable[[], object]) -> None:
     """Ask for a checkpoint and an end; after STOP_SECONDS, end it. Harmless on a process that is gone.
 
     meanwhile: called again and again while the process takes its time; must not raise.
@@ -57,6 +78,13 @@ def stop(process: subprocess.Popen[bytes], *, meanwhile: Callable[[], object]) -
     process.wait()
 
 
+def _prepare(folder: StageDir) -> None:
+    """Make room for a new attempt; raises OSError here, in the worker, where the folder cannot be written."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.log.touch()
+    _drop_former_outcome(folder)
+
+
 def _drop_former_outcome(folder: StageDir) -> None:
     """A former attempt's failure must not be taken for this one's; nor must what cannot be read."""
     try:
@@ -68,7 +96,7 @@ def _drop_former_outcome(folder: StageDir) -> None:
         folder.outcome.unlink(missing_ok=True)
 
 
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal(process: ChildProcess, number: signal.Signals) -> None:
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -9,7 +9,7 @@ from workers.catalogue import DOMAINS
 
 if TYPE_CHECKING:
     from workers.spec import RecipeSpec
-    from workers.stage_spec import _StageSpec
+    from workers.stage_spec import GRPOSpec, MOPDSpec, _StageSpec
 
 BASE = "base"
 BEST = "best"
@@ -55,6 +55,45 @@ def check_schedule(stage: "_StageSpec") -> None:
             ("final_learning_rate",),
             f"found final_learning_rate {stage.final_learning_rate} above learning_rate {stage.learning_rate}; lower it",
         )
+    if stage.warmup_from > stage.learning_rate:
+        raise SpecRuleError(
+            ("warmup_from",),
+            f"found warmup_from {stage.warmup_from} above learning_rate {stage.learning_rate}, which it rises to; lower it",
+        )
+    if stage.warmup_from > 0 and stage.warmup_steps == 0:
+        raise SpecRuleError(
+            ("warmup_from",),
+            f"found warmup_from {stage.warmup_from} without a warm-up; raise warmup_steps or set warmup_from to 0",
+        )
+
+
+def check_updates(stage: "GRPOSpec") -> None:
+    """Raise SpecRuleError where a batch has fewer groups than updates."""
+    if stage.updates_per_batch > stage.prompts_per_step:
+        raise SpecRuleError(
+            ("updates_per_batch",),
+            f"found updates_per_batch {stage.updates_per_batch} above prompts_per_step {stage.prompts_per_step}, expected at "
+            "least one group of rollouts for each update; lower it or raise prompts_per_step",
+        )
+
+
+def check_task_reward(stage: "MOPDSpec") -> None:
+    """Raise SpecRuleError where task_reward_weight asks for a reward that there is not, or has nothing to compare it with."""
+    if stage.task_reward_weight == 0:
+        return
+    if stage.rollouts_per_prompt < 2:
+        raise SpecRuleError(
+            ("task_reward_weight",),
+            f"found task_reward_weight {stage.task_reward_weight} with rollouts_per_prompt {stage.rollouts_per_prompt}, expected at "
+            "least 2, whose rewards can be compared; raise rollouts_per_prompt or set task_reward_weight to 0",
+        )
+    learned = [name for name in stage.domains if DOMAINS[name].learned_reward]
+    if learned:
+        raise SpecRuleError(
+            ("task_reward_weight",),
+            f"found task_reward_weight {stage.task_reward_weight} with domain '{learned[0]}', whose reward is learned, and a mopd "
+            "stage trains no reward model; set task_reward_weight to 0 or drop the domain",
+        )
 
 
 def check_recipe(recipe: "RecipeSpec") -> None:
@@ -63,6 +102,7 @@ def check_recipe(recipe: "RecipeSpec") -> None:
     for position in range(len(recipe.stages)):
         _check_lineage(recipe, position)
         _check_lengths(recipe, position)
+        _check_thinking(recipe, position)
         _check_teachers(recipe, position)
     _check_benchmarks(recipe)
 
@@ -103,6 +143,15 @@ def _check_lengths(recipe: "RecipeSpec", position: int) -> None:
     _check_response_fits(
         recipe, ("stages", position, "max_response_tokens"), stage.max_response_tokens, list(stage.domains)
     )
+
+
+def _check_thinking(recipe: "RecipeSpec", position: int) -> None:
+    stage = recipe.stages[position]
+    if stage.kind != "sft" and stage.thinking is not None and recipe.model.kind == "tiny":
+        raise SpecRuleError(
+            ("stages", position, "thinking"),
+            f"found thinking {str(stage.thinking).lower()} with a tiny model, whose chat template knows no thinking; leave it out",
+        )
 
 
 def _check_response_fits(recipe: "RecipeSpec", path: tuple[str | int, ...], tokens: int, domains: list[str]) -> None:

@@ -6,7 +6,7 @@ its seed filled in. All are frozen and refuse unknown keys. Every setting carrie
 here and nowhere else: forms, API schema and documentation are generated from these fields.
 
 Sources are abbreviated: C2 is the Nemotron-Cascade 2 paper (arXiv 2603.19220), C1 the Nemotron-Cascade paper
-(arXiv 2512.13607), "tiny" our own measurements with a 0.3 M-parameter model.
+(arXiv 2512.13607), "tiny" our own measurements with models of 0.3 to 0.8 M parameters.
 """
 
 from typing import Annotated, Literal, Self
@@ -33,15 +33,15 @@ class TinyModelSpec(Spec):
 
     kind: Literal["tiny"] = "tiny"
     hidden_size: int = setting(
-        96, about="Width of the residual stream.", unit="features", source="tiny", ge=16, le=1024
+        160, about="Width of the residual stream.", unit="features", source="tiny", ge=16, le=1024
     )
     layers: int = setting(3, about="Transformer blocks.", unit="blocks", source="tiny", ge=1, le=24)
     heads: int = setting(4, about="Attention heads per block.", unit="heads", source="tiny", ge=1, le=32)
     head_size: int = setting(
-        24, about="Width of one attention head; even.", unit="features", source="tiny", ge=4, le=128, multiple_of=2
+        40, about="Width of one attention head; even.", unit="features", source="tiny", ge=4, le=128, multiple_of=2
     )
     mlp_size: int = setting(
-        192, about="Width inside the feed-forward part.", unit="features", source="tiny", ge=16, le=4096
+        320, about="Width inside the feed-forward part.", unit="features", source="tiny", ge=16, le=4096
     )
     init_std: float = setting(0.05, about="Spread of the random initial weights.", source="tiny", gt=0, le=1)
     max_positions: int = setting(

@@ -1,6 +1,7 @@
 """The stages of a cascade: every setting of SFT, GRPO and MOPD, with default, range, unit and source.
 
-Forms, API schema and documentation are generated from these fields. Sources are abbreviated as in `workers/spec.py`.
+Forms and API schema are generated from these fields; docs/algorithms.md tells where each acts. Sources are abbreviated as
+in `workers/spec.py`; NANO is the Nemotron 3 Nano report.
 """
 
 from typing import Annotated, Literal, Self
@@ -35,6 +36,9 @@ class _StageSpec(Spec):
     warmup_steps: int = setting(
         3, about="Steps of linear rise to the peak learning rate.", unit="steps", ge=0, le=100_000
     )
+    warmup_from: float = setting(
+        0.0, about="Learning rate that the warm-up rises from.", source="C2 §4.4: 2e-7 in MOPD", ge=0, le=1
+    )
     schedule: Literal["constant", "linear", "cosine"] = setting("constant", about="Learning rate after warm-up.")
     final_learning_rate: float = setting(0.0, about="Where a linear or cosine schedule ends.", ge=0, le=1)
     optimizer: Literal["adamw", "muon"] = setting(
@@ -53,6 +57,14 @@ class _StageSpec(Spec):
     beta2: float = setting(0.95, about="AdamW's second-moment decay.", source="C2 Tables 8-10", ge=0, lt=1)
     weight_decay: float = setting(0.0, about="Decoupled weight decay.", ge=0, le=1)
     max_grad_norm: float = setting(1.0, about="Gradient norm above which the gradient is scaled down.", gt=0, le=1e6)
+    cpu_threads: int = setting(
+        1,
+        about="Threads of the trainer where it runs on a CPU. More than there are idle cores slow it down.",
+        unit="threads",
+        source="tiny: 1.6 times as fast on 2 idle cores, nothing on shared ones",
+        ge=1,
+        le=256,
+    )
     checkpoint_every: int = setting(20, about="Steps between resumable checkpoints.", unit="steps", ge=1, le=100_000)
 
     @field_validator("domains")
@@ -128,6 +140,11 @@ class _RolloutStageSpec(_StageSpec):
     max_response_tokens: int = setting(
         16, about="Longest response.", unit="tokens", source="C2 Tables 8-10", essential=True, ge=1, le=1_000_000
     )
+    thinking: bool | None = setting(
+        None,
+        about="What the chat template is told of thinking (enable_thinking). Left out: nothing, so that it does as it does.",
+        source="C2 §4.2, §4.5: on",
+    )
 
 
 class RewardModelSpec(Spec):
@@ -160,37 +177,105 @@ class RewardModelSpec(Spec):
 
 
 class GRPOSpec(_RolloutStageSpec):
-    """Group relative policy optimisation, strictly on-policy: one update per batch of rollouts (C2 §4.1.2, Eq. 1)."""
+    """Group relative policy optimisation; by default strictly on-policy, one update per batch of rollouts (C2 §4.1.2, Eq. 1)."""
 
     kind: Literal["grpo"] = "grpo"
     rollouts_per_prompt: int = setting(
         16, about="Group size G.", unit="rollouts", source="C2 Tables 8-10", essential=True, ge=2, le=1024
     )
+    baseline: Literal["mean", "leave_one_out"] = setting(
+        "mean",
+        about="What a reward is compared with: the mean of its group, or of the others in it (RLOO).",
+        source="C2 Eq. 1: mean; RLOO: arXiv 2402.14740",
+    )
     normalize_advantages: bool = setting(
         True, about="Divide advantages by the group's standard deviation.", source="C2 Eq. 1"
     )
-    loss_average: Literal["token", "sequence"] = setting(
-        "token", about="Average the loss over all tokens, or over responses first.", source="C2 §4.1.2"
+    loss_average: Literal["token", "sequence", "constant"] = setting(
+        "token",
+        about="Divide the loss by all tokens, by each response's tokens first, or by what responses of full length would have.",
+        source="C2 §4.1.2: token; Dr. GRPO (arXiv 2503.20783): constant",
     )
     kl_coefficient: float = setting(
-        0.0,
-        about="Weight of the KL penalty to the stage's start (k3 estimate).",
-        source="C2 §4.1.2: 0; §4.5.3: 0.03",
-        ge=0,
-        le=10,
+        0.0, about="Weight of the KL penalty to the stage's start.", source="C2 §4.1.2: 0; §4.5.3: 0.03", ge=0, le=10
+    )
+    kl_estimator: Literal["k1", "k2", "k3"] = setting(
+        "k3",
+        about="How KL is estimated from sampled tokens: log-ratio, half its square, or the one that is never negative.",
+        source="Schulman 2020; NeMo RL: k3",
     )
     entropy_coefficient: float = setting(0.0, about="Weight of the entropy bonus.", source="C2 §4: 0", ge=0, le=1)
-    dynamic_filtering: bool = setting(
-        True, about="Leave groups whose rewards are all equal out of the loss.", source="C2 §4.2"
+    updates_per_batch: int = setting(
+        1,
+        about="Optimiser updates per batch of rollouts, each on its share of the groups. 1: strictly on-policy.",
+        unit="updates",
+        source="C2 §4.1.2: 1",
+        ge=1,
+        le=64,
+    )
+    clip_low: float = setting(
+        0.2,
+        about="With several updates: how far a token's probability may fall, as a share, before it stops counting.",
+        source="PPO (arXiv 1707.06347), Eq. 7",
+        gt=0,
+        lt=1,
+    )
+    clip_high: float = setting(
+        0.2,
+        about="With several updates: how far a token's probability may rise, as a share, before it stops counting.",
+        source="PPO (arXiv 1707.06347), Eq. 7; DAPO: 0.28",
+        gt=0,
+        le=10,
+    )
+    dynamic_filtering: Literal["off", "drop", "replace"] = setting(
+        "drop",
+        about="Groups whose rewards are all equal: keep them in the loss, leave them out, or sample other problems instead.",
+        source="C2 §4.2: drop; DAPO (arXiv 2503.14476): replace",
+    )
+    max_resampling: int = setting(
+        10, about="With replace: rounds of new problems per step.", unit="rounds", source="NeMo RL: 10", ge=1, le=100
+    )
+    min_group_reward: float | None = setting(
+        None,
+        about="Leave prompts out of the loss of which no response has a reward above this.",
+        source="C2 §4.8: 0.5 in agentless SWE RL",
+        ge=0,
+        lt=1,
     )
     overlong: Literal["keep", "penalize", "mask"] = setting(
         "penalize",
         about="A response cut off at the limit: keep its reward, give it 0, or mask it from the loss.",
         source="C2 §4.2, Tables 8-10",
     )
+    length_reward: float = setting(
+        0.0,
+        about="Weight of what short responses of a group gain and long ones lose, from the whole response's tokens.",
+        source="NANO §3.3.2: 0.5",
+        ge=0,
+        le=10,
+    )
+    conciseness_bonus: float = setting(
+        0.0,
+        about="Reward on top for a group's shortest response, if it is among the best.",
+        source="NANO §3.3.2: 0.5",
+        ge=0,
+        le=10,
+    )
+    conciseness_quantile: float = setting(
+        0.8,
+        about="Quantile of the group's rewards that the shortest response has to reach for the bonus.",
+        source="NANO §3.3.2: 0.8",
+        ge=0,
+        le=1,
+    )
     reward_model: RewardModelSpec | None = setting(
         None, about="Trained before the first step where a domain's reward is learned.", source="tiny"
     )
+
+    @model_validator(mode="after")
+    def _every_update_has_a_group(self) -> Self:
+        rules.check_updates(self)
+        return self
 
     @model_validator(mode="after")
     def _learned_rewards_have_a_model(self) -> Self:
@@ -231,6 +316,14 @@ class MOPDSpec(_RolloutStageSpec):
         2.0, about="Importance ratio above which a token is masked.", source="C2 Eq. 3", ge=1, le=100
     )
 
+    task_reward_weight: float = setting(
+        0.0,
+        about="Weight of the group-normalised task reward that is added to the teacher's credit.",
+        source="C2 §4.4: 0; MiMo-V2-Flash (arXiv 2601.02780), Eq. 9",
+        ge=0,
+        le=100,
+    )
+
     def teacher_of(self, domain: str) -> str:
         """Name the teacher of a domain: a stage, 'base' or 'best'."""
         return self.teachers.get(domain, BEST)
@@ -243,6 +336,11 @@ class MOPDSpec(_RolloutStageSpec):
                 ("teachers", unknown[0]),
                 f"found a teacher for '{unknown[0]}', which domains does not list; add the domain or drop the teacher",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _task_reward_can_be_compared(self) -> Self:
+        rules.check_task_reward(self)
         return self
 
 

@@ -7,14 +7,13 @@ import contextlib
 import logging
 import math
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from runs import estimates, events, ingest, lifecycle, resolve
@@ -34,6 +33,14 @@ _stopping = threading.Event()
 
 class ResultsMissingError(RuntimeError):
     """A process said it was done, but what it should have left is not there."""
+
+
+@celeryd_after_setup.connect
+def _warm_up(instance: Any, **_: Any) -> None:
+    """Spare the memory in a worker of the default queue alone: no stage comes there."""
+    app = instance.app
+    if set(app.amqp.queues.consume_from) != {app.conf.task_default_queue}:
+        launch.warm_up()
 
 
 @worker_shutting_down.connect
@@ -133,7 +140,7 @@ def _carry_out(
             launch.stop(process, meanwhile=lambda: _keep(claim))
         _insist(look)
         if is_held:
-            _insist(lambda: _record_ending(claim, folder, process.returncode, succeed))
+            _insist(lambda: _record_ending(claim, folder, process.wait(), succeed))
         else:
             _insist(lambda: lifecycle.release(claim))
     except _DATABASE_AWAY:
@@ -181,7 +188,7 @@ def _gets_the_folder(claim: lifecycle.Claim, folder: StageDir) -> bool:
 def _follow(
     claim: lifecycle.Claim,
     folder: StageDir,
-    process: subprocess.Popen[bytes],
+    process: launch.ChildProcess,
     look: Callable[[], dict[str, float | None]],
 ) -> bool:
     """Ingest and beat until the child ends; False if it must be stopped: claim lost, paused, cancelled, worker stopping."""

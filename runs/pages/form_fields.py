@@ -18,6 +18,7 @@ from workers.recipe_text import FieldProblem
 Kind = Literal["number", "text", "area", "choice", "flag"]
 _LONG_TEXT = 200  # characters from which a text gets several lines
 _WRITTEN = {"Adamw": "AdamW", "Kl ": "KL ", "Mlp": "MLP", "Top p": "Top-p"}
+_ON_OFF_OR_NOT_SAID = (("", "not said"), ("on", "on"), ("off", "off"))
 _LONGEST_NUMBER = 40  # characters; more is kept as text, which the spec refuses
 
 
@@ -101,6 +102,8 @@ def values_from(spec: type[BaseModel], post: Mapping[str, str], prefix: str) -> 
 def read_value(info: FieldInfo, text: str) -> Any:
     """Turn a control's text into the setting's type; None for nothing, and the text itself where it does not fit."""
     kind, text = _inner_type(info), text.replace("\r\n", "\n")
+    if kind is bool and _is_optional(info):
+        return {"": None, "on": True, "off": False}.get(text, text)
     if kind is bool:
         return text == "on"
     if kind in (int, float):
@@ -120,12 +123,12 @@ def read_number(text: str, *, whole: bool = False) -> int | float | str | None:
     return number if math.isfinite(number) and (not whole or isinstance(number, int)) else text
 
 
-def write_value(value: object) -> str:
-    """Write a value as it stands in a control."""
+def write_value(value: object, *, is_optional: bool = False) -> str:
+    """Write a value as it stands in a control; where none need be given, off is not the same as nothing."""
     if value is None:
         return ""
     if isinstance(value, bool):
-        return "on" if value else ""
+        return "on" if value else "off" if is_optional else ""
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     return str(value)
@@ -148,8 +151,10 @@ def _form_field(
     choices: list[tuple[str, str]] | None,
 ) -> FormField:
     default = None if info.is_required() else info.get_default(call_default_factory=True)
-    value = write_value(values.get(name, default))
+    value = write_value(values.get(name, default), is_optional=_is_optional(info))
     options = choices or [(option, option.replace("_", " ")) for option in _options(info)]
+    if _inner_type(info) is bool and _is_optional(info):
+        options = list(_ON_OFF_OR_NOT_SAID)
     if options and value not in [option for option, _ in options]:
         options = [*options, (value, value or "none")]  # what was typed stays, and its error says why it cannot
     return FormField(

@@ -18,6 +18,7 @@ from runs.models import Role, Run, Stage, Status
 from runs.pages import rollouts
 from runs.pages.figures import curves_of
 from runs.pages.find import find_run, find_stage
+from runs.pages.gap_warnings import gap_warnings
 from runs.pages.run_words import current_stage, run_seconds, verdict
 from runs.pages.stage_lines import (
     mean_scores,
@@ -118,6 +119,7 @@ def _overview_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str,
         "strip": strip(run, with_links=True),
         "lines": lines,
         "unscored": unscored(lines),
+        "gap_warnings": gap_warnings(run),
         "n_scored": sum(checkpoint.is_scored for checkpoint in run.checkpoints.all()),
         "actions": [(name, _WORDS[name]) for name in lifecycle.possible_actions(run)],
         "may_act": may_act,

@@ -12,7 +12,7 @@ from workers.training.mopd import MOPD
 from workers.training.optim import Optimizers
 from workers.training.packing import Tokens, pack_rollouts
 from workers.training.policy import Policy, build_policy
-from workers.training.rollouts import Problem, Rollout
+from workers.training.rollouts import Batch, Problem, Rollout
 from workers.training.sampling import make_sampler
 from workers.training.update import TokenLosses, update_policy
 
@@ -77,16 +77,16 @@ def test_one_right_answer_of_four(policy):
 def test_equal_groups_are_left_out_with_dynamic_filtering_and_count_as_tokens_without(policy):
     rollouts = groups(*[RIGHT] * 4, RIGHT, WRONG, WRONG, WRONG)
     assert len(credited(grpo(policy), rollouts)) == 4
-    assert credited(grpo(policy, dynamic_filtering=False), rollouts)[:4] == [0, 0, 0, 0]
+    assert credited(grpo(policy, dynamic_filtering="off"), rollouts)[:4] == [0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("dynamic_filtering", [True, False])
+@pytest.mark.parametrize("dynamic_filtering", ["drop", "off"])
 def test_a_dead_batch_is_no_update(policy, dynamic_filtering):
     assert credited(grpo(policy, dynamic_filtering=dynamic_filtering), groups(*[WRONG] * 8)) == []
 
 
 def test_a_dead_batch_is_an_update_where_there_is_an_entropy_bonus(policy):
-    method = grpo(policy, dynamic_filtering=False, entropy_coefficient=0.1)
+    method = grpo(policy, dynamic_filtering="off", entropy_coefficient=0.1)
     assert credited(method, groups(*[WRONG] * 4)) == [0, 0, 0, 0]
 
 
@@ -164,8 +164,13 @@ def test_each_domain_learns_from_its_own_teacher(policy):
         expected.append(gap_N.mean().item())
     update = update_policy(policy, rollouts, optimizers, method, step=1)
     assert update.stats["teacher_gap"] == pytest.approx(expected, abs=1e-5)
-    found = method.metrics(rollouts, rollouts, update)
+    found = method.metrics(Batch(rollouts, rollouts), rollouts, update)
     assert found["teacher_gap"] == pytest.approx(fmean(expected), abs=1e-5)
+    stem = [gap for gap, rollout in zip(expected, rollouts, strict=True) if rollout.problem.domain == "stem"]
+    assert found["teacher_gap/stem"] == pytest.approx(fmean(stem), abs=1e-5)
+    assert {"reverse_kl/stem", "reverse_kl/tools", "teacher_gap/tools", "ratio_mean", "ratio_min", "ratio_max"} <= set(
+        found
+    )
     assert found["masked"] == 0
 
 

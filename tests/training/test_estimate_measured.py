@@ -19,7 +19,7 @@ from workers.stage_dir import Outcome, StageDir, read_document, write_document
 from workers.training import update
 from workers.training.checkpoints import save_checkpoint
 from workers.training.policy import build_policy
-from workers.training.sampling import torch_sampler
+from workers.training.sampling import shared_cache, torch_sampler
 from workers.training.tiny_model import build_model, build_tokenizer
 
 TWO_STEPS = {"steps": 2, "learning_rate": 1e-3, "warmup_steps": 0}
@@ -37,6 +37,7 @@ def test_constants_are_the_trainers():
     assert update.MICRO_BATCH_TOKENS == estimate.MICRO_BATCH_TOKENS
     assert update.LOGITS_AT_ONCE == estimate.LOGITS_AT_ONCE
     assert torch_sampler.MAX_ROWS == estimate.ROWS_AT_ONCE
+    assert shared_cache.FIRST_SLOTS == estimate.FIRST_SLOTS
 
 
 @pytest.mark.parametrize("more", [{}, {"layers": 1}, {"hidden_size": 32, "heads": 2, "head_size": 8, "mlp_size": 48}])
@@ -61,17 +62,17 @@ STAGES = {
     "sft, wide": (WIDE, SFTSpec(name="s", domains={"stem": 1}, batch_size=16, **TWO_STEPS), 0),
     "grpo, wide, with a reference": (
         WIDE,
-        GRPOSpec(**rollouts(prompts=2, size=4, tokens=8, dynamic_filtering=False, overlong="keep", kl_coefficient=0.1)),
+        GRPOSpec(**rollouts(prompts=2, size=4, tokens=8, dynamic_filtering="off", overlong="keep", kl_coefficient=0.1)),
         1,
     ),
     "grpo, deep, large groups": (
         DEEP,
-        GRPOSpec(**rollouts(prompts=4, size=32, tokens=16, dynamic_filtering=False, overlong="keep", kl_coefficient=0.1)),
+        GRPOSpec(**rollouts(prompts=4, size=32, tokens=16, dynamic_filtering="off", overlong="keep", kl_coefficient=0.1)),
         1,
     ),
     "grpo, deep, long responses": (
         DEEP,
-        GRPOSpec(**rollouts(prompts=4, size=4, tokens=128, dynamic_filtering=False, overlong="keep", kl_coefficient=0.1)),
+        GRPOSpec(**rollouts(prompts=4, size=4, tokens=128, dynamic_filtering="off", overlong="keep", kl_coefficient=0.1)),
         1,
     ),
     "mopd, wide, two teachers": (WIDE, MOPDSpec(**rollouts(prompts=4, size=2, tokens=8)), 2),

@@ -27,6 +27,26 @@ def test_policy_gradient_of_two_tokens_by_hand():
     assert losses.tolist() == [pytest.approx([2 * math.log(2), -2 * math.log(2)])]
 
 
+def test_the_clip_stops_what_has_moved_far_enough_by_hand():
+    # ratios 1.5 1.5 .5 .5, credits 1 -1 1 -1, clip .2 below and .3 above: the products are 1.5 -1.5 .5 -.5, with clipped
+    # ratios 1.3 -1.3 .8 -.8, and the least of each is 1.3 -1.5 .5 -.8; the first and the last no longer depend on pi
+    old = torch.full((4,), 0.25).log()
+    logprobs = torch.tensor([0.375, 0.375, 0.125, 0.125]).log().requires_grad_()
+    credit = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    losses, is_clipped = loss.clipped_policy_gradient(logprobs, old, credit, low=0.2, high=0.3)
+    assert losses.tolist() == pytest.approx([-1.3, 1.5, -0.5, 0.8])
+    assert is_clipped.tolist() == [True, False, False, True]
+    losses.sum().backward()
+    assert logprobs.grad.tolist() == pytest.approx([0, 1.5, -0.5, 0])  # -credit * ratio
+
+
+def test_at_ratio_one_the_clip_has_the_gradient_of_the_plain_policy_gradient():
+    logprobs = torch.tensor([0.5, 0.25]).log().requires_grad_()
+    losses, _ = loss.clipped_policy_gradient(logprobs, logprobs.detach(), torch.tensor([2.0, -1.0]), low=0.2, high=0.2)
+    losses.sum().backward()
+    assert logprobs.grad.tolist() == [-2, 1]
+
+
 def test_full_credit_is_cross_entropy(logits_BTV):
     tokens_BT = torch.tensor([[0, 1, 2, 3]] * B)
     logprobs_BT = logits_BTV.log_softmax(-1).gather(-1, tokens_BT[..., None]).squeeze(-1)
@@ -42,6 +62,11 @@ def test_token_average_counts_tokens_and_sequence_average_counts_responses():
     assert loss.averaging_weights(lengths, "sequence").tolist() == pytest.approx([1 / 2, 1 / 6])
 
 
+def test_a_constant_average_counts_every_response_as_equally_long():
+    # two responses of at most 4 tokens: each token weighs 1 / (2 * 4), however long its response is
+    assert loss.averaging_weights(torch.tensor([1, 3]), 4).tolist() == [1 / 8, 1 / 8]
+
+
 @pytest.mark.parametrize("average", ["token", "sequence"])
 def test_weights_of_all_tokens_add_up_to_one(average):
     lengths = torch.tensor([5, 1, 7, 2])
@@ -55,6 +80,15 @@ def test_group_advantages_by_hand():
     assert loss.group_advantages(rewards_PG, normalize=False).tolist()[0] == [-0.5, -0.5, 0.5, 0.5]
 
 
+def test_leaving_one_out_compares_with_the_others_by_hand():
+    # rewards 1 0 0 0: the others' means are 0 and 1/3, so 1 and -1/3; the group's standard deviation is sqrt(3) / 4
+    rewards_PG = torch.tensor([[1.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
+    plain = loss.group_advantages(rewards_PG, normalize=False, baseline="leave_one_out").tolist()[0]
+    assert plain == pytest.approx([1, -1 / 3, -1 / 3, -1 / 3])
+    normal = loss.group_advantages(rewards_PG, normalize=True, baseline="leave_one_out").tolist()[0]
+    assert normal == pytest.approx([4 / math.sqrt(3)] + [-4 / (3 * math.sqrt(3))] * 3, rel=1e-3)
+
+
 def test_group_advantages_are_z_scores():
     rewards_PG = torch.rand(6, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     expected = scipy.stats.zscore(rewards_PG.numpy(), axis=1)
@@ -65,15 +99,31 @@ def test_group_advantages_are_z_scores():
 
 @pytest.mark.parametrize("reward", [0.0, 1.0, 0.1, 1 / 3])
 @pytest.mark.parametrize("normalize", [True, False])
-def test_equal_rewards_give_exactly_no_credit(reward, normalize):
-    assert not loss.group_advantages(torch.full((2, 7), reward), normalize=normalize).any()
+@pytest.mark.parametrize("baseline", ["mean", "leave_one_out"])
+def test_equal_rewards_give_exactly_no_credit(reward, normalize, baseline):
+    assert not loss.group_advantages(torch.full((2, 7), reward), normalize=normalize, baseline=baseline).any()
     assert not loss.is_mixed(torch.full((2, 7), reward)).any()
 
 
 def test_kl_penalty_by_hand():
-    # pi gave the token .5, the reference .25: d = -ln 2, penalty = .5 + ln 2 - 1
-    penalty = loss.kl_penalty(torch.tensor([[0.5]]).log(), torch.tensor([[0.25]]).log())
-    assert float(penalty) == pytest.approx(0.5 + math.log(2) - 1)
+    # pi gave the token .5, the reference .25: d = -ln 2, so k1 = ln 2, k2 = (ln 2)^2 / 2, k3 = .5 + ln 2 - 1
+    pi, reference = torch.tensor([0.5]).log(), torch.tensor([0.25]).log()
+    assert float(loss.kl_penalty(pi, reference, "k1")) == pytest.approx(math.log(2))
+    assert float(loss.kl_penalty(pi, reference, "k2")) == pytest.approx(math.log(2) ** 2 / 2)
+    assert float(loss.kl_penalty(pi, reference, "k3")) == pytest.approx(0.5 + math.log(2) - 1)
+
+
+@pytest.mark.parametrize(("estimator", "follows"), [("k1", "reverse"), ("k2", "reverse"), ("k3", "forward")])
+def test_a_kl_penalty_pulls_back_to_the_reference(logits_BTV, teacher_BTV, estimator, follows):
+    reference, exact = teacher_BTV[0, 0], logits_BTV[0, 0].clone().requires_grad_()
+    pi = exact.log_softmax(-1)
+    reverse, forward = (pi.exp() * (pi - reference)).sum(), (reference.exp() * (reference - pi)).sum()
+    {"reverse": reverse, "forward": forward}[follows].backward()
+
+    estimated = logits_BTV[0, 0].clone().requires_grad_()
+    pi = estimated.log_softmax(-1)
+    (pi.detach().exp() * loss.kl_penalty(pi, reference, estimator)).sum().backward()  # every token, by its probability
+    torch.testing.assert_close(estimated.grad, exact.grad)
 
 
 def test_kl_penalty_averages_to_the_divergence(logits_BTV, teacher_BTV):
@@ -81,6 +131,23 @@ def test_kl_penalty_averages_to_the_divergence(logits_BTV, teacher_BTV):
     expected_penalty = (pi.exp() * loss.kl_penalty(pi, reference)).sum()  # over all tokens, by their probability
     assert float(expected_penalty) == pytest.approx(float(scipy.stats.entropy(pi.exp(), reference.exp())))
     assert bool((loss.kl_penalty(pi, reference) >= 0).all())
+    mean_k1 = (pi.exp() * loss.kl_penalty(pi, reference, "k1")).sum()
+    assert float(mean_k1) == pytest.approx(float(expected_penalty))
+
+
+def test_length_weights_by_hand():
+    # lengths 2 4 6: 1, 1/2 and 0 of the way from longest to shortest, less their mean 1/2; equal lengths weigh nothing
+    lengths_PG = torch.tensor([[2.0, 4.0, 6.0], [3.0, 3.0, 3.0]])
+    assert loss.length_weights(lengths_PG).tolist() == [[0.5, 0, -0.5], [0, 0, 0]]
+
+
+def test_concise_is_the_shortest_if_it_is_among_the_best_by_hand():
+    # rewards 0 .5 .5 1: the 80th percentile is at 2.4 of 0..3, so .5 + .4 * .5 = .7
+    rewards_PG = torch.tensor([[0.0, 0.5, 0.5, 1.0]] * 3)
+    lengths_PG = torch.tensor([[9.0, 4.0, 4.0, 3.0], [9.0, 3.0, 4.0, 4.0], [9.0, 3.0, 4.0, 3.0]])
+    expected = [[False, False, False, True], [False] * 4, [False, False, False, True]]
+    assert loss.is_concise(rewards_PG, lengths_PG, 0.8).tolist() == expected
+    assert loss.is_concise(rewards_PG, lengths_PG, 0.5)[1].tolist() == [False, True, False, False]  # .5 reaches .5
 
 
 def test_entropy_agrees_with_torch_distributions(logits_BTV):

@@ -33,6 +33,12 @@ def test_warm_up_rises_linearly_to_the_peak():
     assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
 
 
+def test_warm_up_rises_from_where_it_is_told():
+    # from .02 to .1 in four steps: .02 more each
+    rates = [learning_rate_at(stage(warmup_steps=4, warmup_from=0.02), step) for step in (1, 2, 3, 4, 5)]
+    assert rates == pytest.approx([0.04, 0.06, 0.08, 0.1, 0.1])
+
+
 def test_linear_falls_to_the_final_rate_at_the_last_step():
     falling = stage(warmup_steps=2, schedule="linear", final_learning_rate=0.02)
     assert [learning_rate_at(falling, step) for step in (2, 6, 10)] == pytest.approx([0.1, 0.06, 0.02])

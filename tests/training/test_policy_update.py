@@ -62,7 +62,7 @@ def gradient_of(policy, monkeypatch, rollouts, *, average="token", at_once=10_00
     return torch.cat(grads)
 
 
-@pytest.mark.parametrize("average", ["token", "sequence"])
+@pytest.mark.parametrize("average", ["token", "sequence", 12])
 def test_splitting_changes_nothing(policy, monkeypatch, average):
     whole = gradient_of(policy, monkeypatch, ROLLOUTS, average=average)
     split = gradient_of(policy, monkeypatch, ROLLOUTS, average=average, at_once=1)
@@ -79,6 +79,13 @@ def test_the_gradient_is_that_of_a_plain_loop(policy, monkeypatch):
             (-r.advantage * logprobs_SV[len(r.prompt_ids) - 1 + t, token] / n_tokens).backward(retain_graph=True)
     expected = torch.cat([p.grad.flatten() for p in policy.model.parameters()])
     torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_constant_average_divides_by_what_full_length_would_have(policy, monkeypatch):
+    # 21 tokens in 4 responses of at most 12: divided by 48 instead of 21
+    by_token = gradient_of(policy, monkeypatch, ROLLOUTS)
+    policy.model.zero_grad()
+    torch.testing.assert_close(gradient_of(policy, monkeypatch, ROLLOUTS, average=12), by_token * 21 / 48)
 
 
 def test_stats_come_back_in_the_order_of_the_rollouts(policy, monkeypatch):

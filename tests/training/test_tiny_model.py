@@ -66,8 +66,8 @@ def test_a_conversation_ends_each_answer(tokenizer: PreTrainedTokenizerFast) -> 
 
 def test_the_model_is_the_one_the_spec_describes(tokenizer: PreTrainedTokenizerFast) -> None:
     model = build_model(TinyModelSpec(), tokenizer, 0)
-    # 3 layers x (4 x 96 x 96 attention + 3 x 96 x 192 mlp + 240 norms) + a final norm + tied embeddings
-    assert sum(p.numel() for p in model.parameters()) == 3 * (4 * 96 * 96 + 3 * 96 * 192 + 240) + 96 + 96 * len(
+    # 3 layers x (4 x 160 x 160 attention + 3 x 160 x 320 mlp + 400 norms) + a final norm + tied embeddings
+    assert sum(p.numel() for p in model.parameters()) == 3 * (4 * 160 * 160 + 3 * 160 * 320 + 400) + 160 + 160 * len(
         tokenizer
     )
     assert model.lm_head.weight is model.model.embed_tokens.weight

@@ -22,7 +22,7 @@ SFT = SFTSpec(
 )  # fmt: skip
 GRPO = GRPOSpec(
     name="rl", domains={"stem": 1, "preference": 1}, steps=11, prompts_per_step=4, rollouts_per_prompt=4,
-    learning_rate=0.001, checkpoint_every=4, dynamic_filtering=False, kl_coefficient=0.1, max_response_tokens=8,
+    learning_rate=0.001, checkpoint_every=4, dynamic_filtering="off", kl_coefficient=0.1, max_response_tokens=8,
     overlong="keep", reward_model=RewardModelSpec(steps=5, pairs_per_step=4, hidden_size=16, layers=1),
 )  # fmt: skip
 MOPD = MOPDSpec(
@@ -113,7 +113,7 @@ def test_grpo_then_mopd(sft, tmp_path):
         "entropy",
         "kl",
     }
-    assert wanted | {"used_groups", "ratio_max", "ratio_mean"} <= set(last)
+    assert wanted | {"used_groups", "ratio_min", "ratio_max", "ratio_mean"} <= set(last)
     assert last["ratio_max"] == pytest.approx(1, abs=1e-4)
     assert metrics(rl)[0]["kl"] == pytest.approx(0, abs=1e-6)
     assert last["kl"] > 0

@@ -88,7 +88,7 @@ def test_times_follow_what_was_measured_of_the_same_kind(project: Project) -> No
 
 
 def _expected_steps(recipe: RecipeSpec, project: Project) -> list[float]:
-    start_s = 6
+    start_s = 3
     return [stage.seconds.expected - start_s for stage in estimate(recipe, project).stages]
 
 

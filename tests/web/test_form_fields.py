@@ -24,7 +24,8 @@ def test_hints_name_default_unit_range_and_source() -> None:
     assert hint_of(settings["prompts_per_step"]) == "default 128 · prompts · 1 ≤ x ≤ 65,536 · C2 Tables 8-10"
     assert hint_of(settings["learning_rate"]) == "required · 0 < x ≤ 1 · C2 Tables 8-10"
     assert hint_of(settings["beta1"]) == "default 0.9 · 0 ≤ x < 1 · C2 Tables 8-10"
-    assert hint_of(settings["dynamic_filtering"]) == "default on · C2 §4.2"
+    assert hint_of(settings["dynamic_filtering"]) == "default drop · C2 §4.2: drop; DAPO (arXiv 2503.14476): replace"
+    assert hint_of(settings["normalize_advantages"]) == "default on · C2 Eq. 1"
     assert "multiple of 2" in hint_of(TinyModelSpec.model_fields["head_size"])
 
 
@@ -34,6 +35,17 @@ def test_defaults_survive_a_round_trip_through_their_controls(spec: Any) -> None
         if not info.is_required():
             default = info.get_default(call_default_factory=True)
             assert read_value(info, write_value(default)) == default
+
+
+def test_a_choice_between_on_off_and_nothing_has_three_values() -> None:
+    info = GRPOSpec.model_fields["thinking"]
+    (field,) = [
+        field for field in fields_of(GRPOSpec, {"thinking": False}, "", Problems([])) if field.name == "thinking"
+    ]
+    assert (field.kind, field.value, [value for value, _ in field.choices]) == ("choice", "off", ["", "on", "off"])
+    for value in (None, True, False):
+        assert read_value(info, write_value(value, is_optional=True)) is value
+    assert read_value(info, "perhaps") == "perhaps"
 
 
 @pytest.mark.parametrize("text", ["abc", "1.5", "1e3", "0x10", "nan", "9" * 60, "1 000"])

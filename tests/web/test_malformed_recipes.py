@@ -110,6 +110,36 @@ CASES = {
     "too long a warm-up": _with(
         "name: rl", "name: rl, warmup_steps: 11", "stages[1].warmup_steps", "lower warmup_steps"
     ),
+    "a warm-up from above": _with(
+        "name: rl", "name: rl, warmup_from: 1e-3", "stages[1].warmup_from", "which it rises to; lower it"
+    ),
+    "a warm-up from somewhere without any": _with(
+        "name: rl", "name: rl, warmup_from: 1e-5, warmup_steps: 0", "stages[1].warmup_from", "raise warmup_steps or set"
+    ),
+    "more updates than groups": _with(
+        "name: rl",
+        "name: rl, prompts_per_step: 4, updates_per_batch: 5",
+        "stages[1].updates_per_batch",
+        "lower it or raise prompts_per_step",
+    ),
+    "a task reward of one answer": _with(
+        "name: mopd",
+        "name: mopd, rollouts_per_prompt: 1, task_reward_weight: 0.5",
+        "stages[2].task_reward_weight",
+        "raise rollouts_per_prompt or set task_reward_weight to 0",
+    ),
+    "a task reward that would have to be learned": _with(
+        "{stem: 1}, teachers",
+        "{stem: 1, preference: 1}, task_reward_weight: 0.5, teachers",
+        "stages[2].task_reward_weight",
+        "set task_reward_weight to 0 or drop the domain",
+    ),
+    "thoughts of a tiny model": _with(
+        "name: rl", "name: rl, thinking: true", "stages[1].thinking", "knows no thinking; leave it out"
+    ),
+    "true for a filter": _with(
+        "name: rl", "name: rl, dynamic_filtering: true", "stages[1].dynamic_filtering", "pick one of these"
+    ),
     "no such option": _with("name: rl", "name: rl, overlong: drop", "stages[1].overlong", "pick one of these"),
     "a folder elsewhere": _plus(
         "model: {kind: folder, folder: ../x}", "model.folder", "expected a folder name below MODELS_DIR"

@@ -87,6 +87,41 @@ def test_failed_scoring_is_told_with_its_reason(run: Run, ada: Client) -> None:
     assert "Scoring mopd: weights cannot be read. Retry makes damaged checkpoints anew, with the same weights." in page
 
 
+@pytest.mark.parametrize(
+    ("mean", "largest", "words"),
+    [
+        (
+            1.03,
+            1.5,
+            "if_rl: in the last 10 steps trainer and engine gave tokens probabilities with a ratio of 1.030 on average",
+        ),
+        (0.985, 1.5, "of 0.985 on average, where 0.99 to 1.01 is expected. Check that the engine gets the weights"),
+        (1.001, 5.125, "with a ratio of up to 5.12, where at most 2 is expected."),
+        (1.03, 5.125, "of 1.030 on average, where 0.99 to 1.01 is expected and of up to 5.12, where at most 2 is"),
+        (1.009, 2.0, ""),
+    ],
+)
+def test_a_gap_between_trainer_and_engine_is_told(
+    run: Run, ada: Client, mean: float, largest: float, words: str
+) -> None:
+    finish(run, "warm", "if_rl")
+    stage = run.stages.get(name="if_rl")
+    for name, value in (("ratio_mean", mean), ("ratio_max", largest)):
+        stage.metrics.create(name=name, step=5, value=value)
+        stage.metrics.create(name=name, step=6, value=1.0)
+    assert ("trainer and engine" in _page(ada)) is bool(words)
+    assert words in _page(ada)
+
+
+def test_a_gap_of_long_ago_is_not_told(run: Run, ada: Client) -> None:
+    begin(run, "warm", step=15)
+    stage = run.stages.get(name="warm")
+    stage.metrics.create(name="ratio_max", step=5, value=9.0)
+    assert "trainer and engine" not in _page(ada)
+    stage.metrics.create(name="ratio_max", step=6, value=9.0)
+    assert "trainer and engine" in _page(ada)
+
+
 def test_the_head_tells_tokens_seed_and_recipe(run: Run, ada: Client) -> None:
     finish(run, "warm", "if_rl")
     page = _page(ada)

@@ -9,12 +9,19 @@ from django.db import connections
 from runs.models import Run
 from tests.web.some_runs import a_project, a_run
 from workers import launch, tasks
+from workers.stage_dir import StageDir
 
 FAKE = "tests.worker.fake_trainer"
 
 
+@pytest.fixture(scope="session")
+def warm_nursery(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let no test's deadline include the seconds in which the nursery imports torch."""
+    launch.start(StageDir(tmp_path_factory.mktemp("nursery")), "tests.worker.small_program").wait()
+
+
 @pytest.fixture
-def fake_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+def fake_programs(warm_nursery: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Real child processes, but of the fake trainer; looked at often."""
     monkeypatch.setattr(launch, "TRAIN", FAKE)
     monkeypatch.setattr(launch, "SCORE", FAKE)

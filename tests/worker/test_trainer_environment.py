@@ -31,7 +31,7 @@ def test_secrets_stay_with_the_worker(name: str, value: str, monkeypatch) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["PATH", "HOME", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "CASCADE_THREADS", "TOKENIZERS_PARALLELISM"]
+    "name", ["PATH", "HOME", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "CASCADE_ENGINE", "TOKENIZERS_PARALLELISM"]
 )
 def test_what_a_trainer_needs_is_kept(name: str, monkeypatch) -> None:
     monkeypatch.setenv(name, "/usr/lib:1")

@@ -1,12 +1,13 @@
 """The maths of the loop: pure functions on tensors, one per formula.
 
-Axes: P problems, G group members, B rollouts, N response tokens of several rollouts, one after the other, V vocabulary. Equations are those of the
-Nemotron-Cascade 2 paper (arXiv 2603.19220), "C2".
+Axes: P problems, G group members, B rollouts, N response tokens of several rollouts, one after the other, V vocabulary.
+Equations are those of the Nemotron-Cascade 2 paper (arXiv 2603.19220), "C2", where no other source is named; NANO is the
+Nemotron 3 Nano report. docs/algorithms.md reads them in order.
 
-Every stage minimises `sum over B, T of weight * loss`, where the weights average over tokens or over responses, and the
-loss of a token is `-credit * log pi(token)`. SFT gives credit 1, GRPO the group's advantage, MOPD the teacher's.
-There is one update per batch of rollouts, so the importance ratio of Eq. 1 is 1 and its gradient that of log pi; no
-ratio is clipped, because there is none to clip.
+Every stage minimises `sum over N of weight * loss`, where the weights average over tokens or over responses, and the loss
+of a token is `-credit * log pi(token)`. SFT gives credit 1, GRPO the group's advantage, MOPD the teacher's.
+With one update per batch of rollouts the importance ratio of Eq. 1 is 1 and its gradient that of log pi, so nothing is
+clipped; only with several does `clipped_policy_gradient` take its place.
 """
 
 from typing import Literal
@@ -15,6 +16,9 @@ import torch
 from torch import Tensor
 
 STD_EPSILON = 1e-4  # keeps a group of nearly equal rewards from blowing up; C2 states no value
+
+Average = Literal["token", "sequence"] | int
+"""What the loss is averaged over: all tokens, each response's first, or so many tokens for every response."""
 
 
 def sampled(values_NV: Tensor, ids_N: Tensor) -> Tensor:
@@ -27,27 +31,50 @@ def policy_gradient(logprobs_N: Tensor, credit_N: Tensor) -> Tensor:
     return -credit_N * logprobs_N
 
 
-def averaging_weights(lengths_B: Tensor, average: Literal["token", "sequence"]) -> Tensor:
+def clipped_policy_gradient(
+    logprobs_N: Tensor, old_N: Tensor, credit_N: Tensor, *, low: float, high: float
+) -> tuple[Tensor, Tensor]:
+    """Give each token's loss `-min(r credit, clip(r, 1 - low, 1 + high) credit)` with `r = pi / pi_old` (PPO, Eq. 7).
+
+    Returns the losses (N,) and which tokens the clip cuts off from the gradient, (N,) bool: those that have moved far
+    enough the way that their credit pushes them.
+    """
+    ratios_N = (logprobs_N - old_N).exp()
+    losses_N = -torch.minimum(ratios_N * credit_N, ratios_N.clamp(1 - low, 1 + high) * credit_N)
+    is_clipped_N = torch.where(credit_N > 0, ratios_N > 1 + high, (credit_N < 0) & (ratios_N < 1 - low))
+    return losses_N, is_clipped_N
+
+
+def averaging_weights(lengths_B: Tensor, average: Average) -> Tensor:
     """Weigh the tokens of each rollout so that the weighted sum of losses is an average; returns (B,) float32.
 
     "token" divides by all tokens of the batch (C2 Eq. 1, whose sum over a group we take over the batch, as NeMo RL
-    does); "sequence" averages within each response first (C2 Eq. 4).
+    does); "sequence" averages within each response first (C2 Eq. 4); a number divides by as many tokens for each
+    response, however long it is (Dr. GRPO, arXiv 2503.20783: the longest that a response may be).
     """
     lengths_B = lengths_B.float()
+    if isinstance(average, int):
+        return torch.ones_like(lengths_B) / (average * len(lengths_B))
     if average == "token":
         return torch.ones_like(lengths_B) / lengths_B.sum()
     return 1.0 / (lengths_B * len(lengths_B))
 
 
-def group_advantages(rewards_PG: Tensor, *, normalize: bool) -> Tensor:
+def group_advantages(
+    rewards_PG: Tensor, *, normalize: bool, baseline: Literal["mean", "leave_one_out"] = "mean"
+) -> Tensor:
     """Compare each reward with its group: C2 Eq. 1's `(r - mean) / std`; exactly 0 where all are equal. Returns (P, G).
 
-    Without `normalize` the division by the (population) standard deviation is left out.
+    "leave_one_out" compares with the mean of the others (RLOO, arXiv 2402.14740). Without `normalize` the division by the
+    group's (population) standard deviation is left out.
     """
-    centred_PG = rewards_PG - rewards_PG.mean(dim=1, keepdim=True)
+    baseline_PG = rewards_PG.mean(dim=1, keepdim=True)
+    if baseline == "leave_one_out":
+        baseline_PG = (rewards_PG.sum(dim=1, keepdim=True) - rewards_PG) / (rewards_PG.shape[1] - 1)
+    advantages_PG = rewards_PG - baseline_PG
     if normalize:
-        centred_PG = centred_PG / (rewards_PG.std(dim=1, keepdim=True, correction=0) + STD_EPSILON)
-    return torch.where(is_mixed(rewards_PG)[:, None], centred_PG, 0.0)
+        advantages_PG = advantages_PG / (rewards_PG.std(dim=1, keepdim=True, correction=0) + STD_EPSILON)
+    return torch.where(is_mixed(rewards_PG)[:, None], advantages_PG, 0.0)
 
 
 def is_mixed(rewards_PG: Tensor) -> Tensor:
@@ -55,12 +82,38 @@ def is_mixed(rewards_PG: Tensor) -> Tensor:
     return rewards_PG.amax(dim=1) > rewards_PG.amin(dim=1)
 
 
-def kl_penalty(logprobs_N: Tensor, reference_N: Tensor) -> Tensor:
-    """Estimate KL(pi || reference) from sampled tokens, never negative: `exp(d) - d - 1` with `d = log ref - log pi`.
+def length_weights(lengths_PG: Tensor) -> Tensor:
+    """Favour a group's short answers: `1 - (l - l_min) / (l_max - l_min)`, centred to mean zero (NANO §3.3.2).
 
-    This is the k3 estimator (Schulman, "Approximating KL divergence"), which C2 §4.5.3 weighs by 0.03. Returns (N,).
+    All zero where the answers of a group are equally long. Returns (P, G).
+    """
+    shortest_P1, longest_P1 = lengths_PG.amin(dim=1, keepdim=True), lengths_PG.amax(dim=1, keepdim=True)
+    weights_PG = 1.0 - (lengths_PG - shortest_P1) / (longest_P1 - shortest_P1).clamp(min=1)
+    return weights_PG - weights_PG.mean(dim=1, keepdim=True)
+
+
+def is_concise(rewards_PG: Tensor, lengths_PG: Tensor, quantile: float) -> Tensor:
+    """Tell the shortest answers of each group whose reward reaches the group's quantile (NANO §3.3.2). Returns (P, G) bool.
+
+    Between two rewards the quantile is interpolated; of equally short answers each counts.
+    """
+    is_shortest_PG = lengths_PG == lengths_PG.amin(dim=1, keepdim=True)
+    return is_shortest_PG & (rewards_PG >= rewards_PG.quantile(quantile, dim=1, keepdim=True))
+
+
+def kl_penalty(logprobs_N: Tensor, reference_N: Tensor, estimator: Literal["k1", "k2", "k3"] = "k3") -> Tensor:
+    """Estimate KL(pi || reference) from sampled tokens, with `d = log ref - log pi`. Returns (N,).
+
+    These are Schulman's estimators ("Approximating KL divergence", 2020): k1 is `-d`, k2 `d^2 / 2`, and k3
+    `exp(d) - d - 1`, never negative, which C2 §4.5.3 weighs by 0.03. k1 and k3 have the right mean. The right gradient
+    in the mean is k2's, `-d` times that of log pi. k1's own is zero in the mean, so it is given k2's here; k3's is that
+    of the forward KL, KL(reference || pi).
     """
     gap_N = reference_N - logprobs_N
+    if estimator == "k1":
+        return -gap_N.detach() * (1.0 + logprobs_N - logprobs_N.detach())
+    if estimator == "k2":
+        return gap_N.square() / 2
     return gap_N.exp() - gap_N - 1.0
 
 

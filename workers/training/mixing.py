@@ -53,3 +53,9 @@ def interleave(weights: dict[str, float]) -> Iterator[str]:
 def step_rng(seed: int, stage: str, step: int) -> random.Random:
     """Seed the generator of one step's problems."""
     return python_rng(seed, stage, step, "problems")
+
+
+def other_problems(domains: list[str], seed: int, stage: str, step: int, round_: int) -> list[Problem]:
+    """Draw problems in place of a step's, one for each domain given; rounds are counted from 1."""
+    rng = python_rng(seed, stage, step, round_, "problems")
+    return [draw(domain, "train", rng) for domain in domains]

@@ -68,9 +68,9 @@ class Optimizers:
 
 
 def learning_rate_at(stage: AnyStage, step: int) -> float:
-    """Rise linearly over the warm-up, then follow the schedule to final_learning_rate at the last step; steps count from 1."""
+    """Rise linearly from warmup_from over the warm-up, then follow the schedule to final_learning_rate at the last step; steps count from 1."""
     if step <= stage.warmup_steps:
-        return stage.learning_rate * step / stage.warmup_steps
+        return stage.warmup_from + (stage.learning_rate - stage.warmup_from) * step / stage.warmup_steps
     done = (step - stage.warmup_steps) / max(1, stage.steps - stage.warmup_steps)
     fall = {"constant": 0.0, "linear": done, "cosine": (1 - math.cos(math.pi * done)) / 2}[stage.schedule]
     return stage.learning_rate + fall * (stage.final_learning_rate - stage.learning_rate)

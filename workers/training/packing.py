@@ -16,7 +16,7 @@ with its trunk. This holds for models whose layers mix tokens by full attention 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -34,26 +34,63 @@ ATTENTION = "shared_prefix"  # the name under which transformers finds `attentio
 class Branches:
     """R branches in the row, padded on the right to T tokens; each sees the first W tokens of a trunk.
 
-    `places_RT` int64 index the row (0 where padded), `trunks_R` int64 number the trunks, `sees_RTK` bool tells which of
-    K = W + T keys (those of the trunk, then its own) each token sees.
+    `trunks_R` int64 number the trunks, `sees_RTK` bool tells which of K = W + T keys (those of the trunk, then its own)
+    each token sees.
     """
 
-    places_RT: Tensor
+    shape: tuple[int, int]  # R, T
     trunks_R: Tensor
     sees_RTK: Tensor
     width: int
 
+    @property
+    def n_slots(self) -> int:
+        return self.shape[0] * self.shape[1]
+
 
 @dataclass(frozen=True)
 class Layout:
-    """Where attention finds the row's tokens: `trunks_QS` int64 index the row; `origins_N` int64 lead back to it.
+    """Where attention finds the row's tokens: slot after slot those of Q trunks, padded to S tokens, then of branches.
 
-    `origins_N` index trunks and branches, one after the other, as they lie in their padded forms.
+    `slots_L` int64 index the row, 0 in the `padding` slots; `origins_M` int64 lead from the row back to the slots.
     """
 
-    trunks_QS: Tensor
+    n_trunks: int
+    trunk_width: int
     branches: Branches | None
-    origins_N: Tensor
+    slots_L: Tensor
+    padding: Tensor
+    origins_M: Tensor
+
+    def to_slots(self, values_1HMD: Tensor) -> Tensor:
+        """Take the row's tokens to their slots: (L, heads, features)."""
+        values_LHD: Tensor = _ToSlots.apply(values_1HMD[0].transpose(0, 1), self)
+        return values_LHD
+
+    def trunks(self, values_LHD: Tensor) -> Tensor:
+        """View the trunks' part of what was taken to the slots: (Q, S, heads, features)."""
+        n_slots = self.n_trunks * self.trunk_width
+        return values_LHD[:n_slots].view(self.n_trunks, self.trunk_width, *values_LHD.shape[1:])
+
+    def attend(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
+        """Attend among trunks, and from each branch to its trunk and itself."""
+        q_LHD, k_LHD, v_LHD = (self.to_slots(x) for x in (query, key, value))
+        k_QSHD, v_QSHD = self.trunks(k_LHD), self.trunks(v_LHD)
+        # Padding is on the right, so no real token of a trunk sees it, and causal attention needs no mask.
+        found = [_attend(self.trunks(q_LHD), k_QSHD, v_QSHD, scale=scale, is_causal=True)]
+        if self.branches is not None:
+            branches = self.branches
+            q_RTHD, k_RTHD, v_RTHD = (
+                x[-branches.n_slots :].view(*branches.shape, *x.shape[1:]) for x in (q_LHD, k_LHD, v_LHD)
+            )
+            keys, values = (
+                torch.cat([_ToBranches.apply(trunk[:, : branches.width], branches.trunks_R), own], 1)
+                for trunk, own in ((k_QSHD, k_RTHD), (v_QSHD, v_RTHD))
+            )
+            found.append(_attend(q_RTHD, keys, values, scale=scale, mask=branches.sees_RTK[:, None]))
+        together_LHD = torch.cat([part.flatten(0, 1) for part in found])
+        row_MHD: Tensor = _FromSlots.apply(together_LHD, self)
+        return row_MHD[None]
 
 
 @dataclass(frozen=True)
@@ -76,13 +113,15 @@ class Tokens:
     """What is known of N response tokens, one rollout after the other.
 
     `ids_N` int64; `rows_N` int64 numbers their rollout in the pack; `sampler_logprobs_N` float32, 0 where unknown;
-    `advantages_N` float32 is the rollout's.
+    `advantages_N` float32 is the rollout's; `old_logprobs_N` float32 is the trainer's before the batch's first update,
+    and none where this is the first.
     """
 
     ids_N: Tensor
     rows_N: Tensor
     sampler_logprobs_N: Tensor
     advantages_N: Tensor
+    old_logprobs_N: Tensor | None = None
 
     def chunks(self, size: int) -> Iterator[tuple[slice, "Tokens"]]:
         """Cut into parts of at most `size` tokens."""
@@ -90,7 +129,13 @@ class Tokens:
             part = slice(first, first + size)
             yield (
                 part,
-                Tokens(self.ids_N[part], self.rows_N[part], self.sampler_logprobs_N[part], self.advantages_N[part]),
+                Tokens(
+                    self.ids_N[part],
+                    self.rows_N[part],
+                    self.sampler_logprobs_N[part],
+                    self.advantages_N[part],
+                    None if self.old_logprobs_N is None else self.old_logprobs_N[part],
+                ),
             )
 
 
@@ -98,18 +143,40 @@ def pack_rollouts(rollouts: list[Rollout], device: torch.device) -> Pack:
     """Lay rollouts out in one row; neighbours that answer the same prompt share it."""
     row = _Row()
     for _, members in groupby(rollouts, key=lambda r: (r.group, r.prompt_ids)):
-        row.add_group(list(members))
+        group = list(members)
+        row.add_group(group[0].prompt_ids, [rollout.token_ids[:-1] for rollout in group])
 
     def tensor(values: list[Any], dtype: torch.dtype = torch.long) -> Tensor:
         return torch.tensor(values, dtype=dtype, device=device)
 
+    old = [value for r in rollouts for value in r.old_logprobs or ()]
     tokens = Tokens(
         ids_N=tensor([token for r in rollouts for token in r.token_ids]),
         rows_N=tensor([number for number, r in enumerate(rollouts) for _ in r.token_ids]),
         sampler_logprobs_N=tensor([value for r in rollouts for value in r.logprobs], torch.float32),
         advantages_N=tensor([r.advantage for r in rollouts for _ in r.token_ids], torch.float32),
+        old_logprobs_N=tensor(old, torch.float32) if old else None,
     )
     return Pack(rollouts, tensor(row.ids), tensor(row.positions), row.layout(device), tensor(row.predictors), tokens)
+
+
+@dataclass(frozen=True)
+class PromptRow:
+    """Prompts laid out in one row of M tokens; `lasts_P` int64 is the place of each one's last token."""
+
+    ids_M: Tensor
+    positions_M: Tensor
+    lasts_P: Tensor
+    layout: Layout
+
+
+def lay_out_prompts(prompts: list[list[int]], device: torch.device) -> PromptRow:
+    """Lay prompts out in one row, one after the other."""
+    row = _Row()
+    for prompt in prompts:
+        row.add_group(prompt, [[]])
+    ids_M, positions_M, lasts_P = (torch.tensor(v, device=device) for v in (row.ids, row.positions, row.predictors))
+    return PromptRow(ids_M, positions_M, lasts_P, row.layout(device))
 
 
 def packed_size(members: list[Rollout]) -> int:
@@ -126,33 +193,70 @@ def can_pack(model: PreTrainedModel) -> bool:
     return is_causal_attention and kinds == {"full_attention"} and not has_window
 
 
+class SeesLayout(Protocol):
+    """What tells the model's attention where tokens are: passed to the model as `layout`."""
+
+    def attend(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
+        """Attend in one layer: from (B, heads, T, features) to (B, T, heads, features)."""
+        ...
+
+
 def attention(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
-    """Attend as the layout says; without one, as transformers does. Tensors are (1, heads, M, features)."""
-    layout = options.pop("layout", None)
+    """Attend as the layout says; without one, as transformers does."""
+    layout: SeesLayout | None = options.pop("layout", None)
     if layout is None:
         plain: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return plain
-    scale = options.get("scaling")
-    q_MHD, k_MHD, v_MHD = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
-    k_QSHD, v_QSHD = _at(k_MHD, layout.trunks_QS), _at(v_MHD, layout.trunks_QS)
-    # Padding is on the right, so no real token of a trunk sees it, and causal attention needs no mask.
-    found = [_attend(_at(q_MHD, layout.trunks_QS), k_QSHD, v_QSHD, scale=scale, is_causal=True)]
-    if layout.branches is not None:
-        branches = layout.branches
-        keys, values = (
-            torch.cat([trunk[:, : branches.width].index_select(0, branches.trunks_R), _at(own, branches.places_RT)], 1)
-            for trunk, own in ((k_QSHD, k_MHD), (v_QSHD, v_MHD))
-        )
-        mask = branches.sees_RTK[:, None]
-        found.append(_attend(_at(q_MHD, branches.places_RT), keys, values, scale=scale, mask=mask))
-    together = torch.cat([part.flatten(0, 1) for part in found])
-    return together.index_select(0, layout.origins_N)[None], None
+    return layout.attend(module, query, key, value, options.get("scaling")), None
 
 
 AttentionInterface.register(ATTENTION, attention)
 AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+
+
+class _ToSlots(torch.autograd.Function):
+    """Take a row's tokens to their slots. Each has one, so the gradient is taken back, where torch would scatter it."""
+
+    @staticmethod
+    def forward(ctx: Any, values_MHD: Tensor, layout: Layout) -> Tensor:
+        ctx.layout = layout
+        return values_MHD.index_select(0, layout.slots_L)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return grads[0].index_select(0, ctx.layout.origins_M), None
+
+
+class _FromSlots(torch.autograd.Function):
+    """Take tokens from their slots back to the row."""
+
+    @staticmethod
+    def forward(ctx: Any, values_LHD: Tensor, layout: Layout) -> Tensor:
+        ctx.layout = layout
+        return values_LHD.index_select(0, layout.origins_M)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        grad_LHD = grads[0].index_select(0, ctx.layout.slots_L)
+        return grad_LHD.index_fill_(0, ctx.layout.padding, 0.0), None
+
+
+class _ToBranches(torch.autograd.Function):
+    """Give each branch its trunk. The gradient is added up a whole trunk at a time, where torch would scatter numbers."""
+
+    @staticmethod
+    def forward(ctx: Any, trunks_QWHD: Tensor, trunks_R: Tensor) -> Tensor:
+        ctx.save_for_backward(trunks_R)
+        ctx.n_trunks = len(trunks_QWHD)
+        return trunks_QWHD.index_select(0, trunks_R)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (trunks_R,) = ctx.saved_tensors
+        grad_QWHD = grads[0].new_zeros(ctx.n_trunks, *grads[0].shape[1:])
+        return grad_QWHD.index_add_(0, trunks_R, grads[0]), None
 
 
 class _Row:
@@ -165,14 +269,13 @@ class _Row:
         self.trunks: list[range] = []
         self.branches: list[tuple[range, int, int]] = []  # places, trunk, tokens of the trunk that it sees
 
-    def add_group(self, members: list[Rollout]) -> None:
-        """Append rollouts of one prompt."""
-        prompt, alone = members[0].prompt_ids, members[0].token_ids[:-1] if len(members) == 1 else []
+    def add_group(self, prompt: list[int], responses: list[list[int]]) -> None:
+        """Append a prompt and its responses, each without its last token, which predicts nothing."""
+        alone = responses[0] if len(responses) == 1 else []
         trunk = self._append([*prompt, *alone], first_position=0)
         self.trunks.append(trunk)
         last = trunk[len(prompt) - 1]
-        for rollout in members:
-            fed = rollout.token_ids[:-1]
+        for fed in responses:
             if alone:
                 places = trunk[len(prompt) :]
             else:
@@ -187,13 +290,20 @@ class _Row:
         padded = [trunks]
         if self.branches:
             padded.append(_padded([list(places) for places, _, _ in self.branches]))
-        origins, offset = torch.empty(len(self.ids), dtype=torch.long), 0
-        for index, lengths in padded:
-            is_real = torch.arange(index.shape[1]) < lengths[:, None]
-            origins[index[is_real]] = is_real.flatten().nonzero().squeeze(1) + offset
-            offset += index.numel()
-        branches = self._branches(*padded[1], device=device) if self.branches else None
-        return Layout(trunks[0].to(device), branches, origins.to(device))
+        slots_L = torch.cat([places.flatten() for places, _ in padded])
+        is_real_L = torch.cat(
+            [(torch.arange(places.shape[1]) < lengths[:, None]).flatten() for places, lengths in padded]
+        )
+        origins_M = torch.empty(len(self.ids), dtype=torch.long)
+        origins_M[slots_L[is_real_L]] = is_real_L.nonzero().squeeze(1)
+        return Layout(
+            n_trunks=len(trunks[0]),
+            trunk_width=trunks[0].shape[1],
+            branches=self._branches(*padded[1], device=device) if self.branches else None,
+            slots_L=slots_L.to(device),
+            padding=(~is_real_L).nonzero().squeeze(1).to(device),
+            origins_M=origins_M.to(device),
+        )
 
     def _append(self, ids: list[int], *, first_position: int) -> range:
         places = range(len(self.ids), len(self.ids) + len(ids))
@@ -210,7 +320,7 @@ class _Row:
             [of_trunk_RW[:, None].expand(-1, n_tokens, -1), of_own_TT.expand(len(seen_R), -1, -1)], dim=2
         )
         trunks_R = torch.tensor([trunk for _, trunk, _ in self.branches])
-        return Branches(places_RT.to(device), trunks_R.to(device), sees_RTK.to(device), width)
+        return Branches((len(seen_R), n_tokens), trunks_R.to(device), sees_RTK.to(device), width)
 
 
 def _padded(rows: list[list[int]]) -> tuple[Tensor, Tensor]:
@@ -220,11 +330,6 @@ def _padded(rows: list[list[int]]) -> tuple[Tensor, Tensor]:
         torch.tensor([row + [0] * (width - len(row)) for row in rows]),
         torch.tensor([len(row) for row in rows]),
     )
-
-
-def _at(values_MHD: Tensor, places: Tensor) -> Tensor:
-    """Take tokens out of the row: (M, heads, features) at (rows, columns) -> (rows, columns, heads, features)."""
-    return values_MHD.index_select(0, places.flatten()).view(*places.shape, *values_MHD.shape[1:])
 
 
 def _attend(

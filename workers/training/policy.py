@@ -4,7 +4,6 @@ The probability of a token is the model's at the stage's sampling temperature, b
 sampler reports, and the trainer differentiates, the same quantity. Dropout stays off, so that both compute alike.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from workers.spec import FolderModelSpec, TinyModelSpec
 from workers.training.failures import BadSpecError
-from workers.training.packing import ATTENTION, Pack, can_pack
+from workers.training.packing import ATTENTION, Pack, SeesLayout, can_pack
 from workers.training.rollouts import Problem, Rollout
 
 
@@ -38,10 +37,16 @@ class Policy:
         more = more if isinstance(more, list) else [more]
         return list(dict.fromkeys(i for i in (self.tokenizer.eos_token_id, *more) if i is not None))
 
-    def prompt_ids(self, problem: Problem, max_response_tokens: int = 0) -> list[int]:
-        """Frame a problem as a chat's first turn; raises BadSpecError if no room is left for the response."""
+    def prompt_ids(self, problem: Problem, max_response_tokens: int = 0, *, thinking: bool | None = None) -> list[int]:
+        """Frame a problem as a chat's first turn; raises BadSpecError if no room is left for the response.
+
+        `thinking` is handed to the chat template, None leaves it to the template.
+        """
         message = [{"role": "user", "content": problem.prompt}]
-        ids: list[int] = self.tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=False)
+        options = {} if thinking is None else {"enable_thinking": thinking}
+        ids: list[int] = self.tokenizer.apply_chat_template(
+            message, add_generation_prompt=True, return_dict=False, **options
+        )
         if len(ids) + max_response_tokens > self.max_positions:
             raise BadSpecError(
                 f"a prompt of '{problem.domain}' has {len(ids)} tokens, which with {max_response_tokens} response tokens "
@@ -62,19 +67,27 @@ class Policy:
         """Run all but the output head: the last hidden state at the place that predicts each response token, (N, D)."""
         if not self.can_pack:
             return self._hidden_padded(pack.rollouts)
-        hidden_1MD = self.model.base_model(
-            input_ids=pack.ids_M[None],
-            position_ids=pack.positions_M[None],
-            attention_mask=pack.ids_M.new_empty(1, 1, 1, 1),  # of four axes, so that none is made: the layout says all
+        hidden_1MD = self.run(pack.ids_M[None], pack.positions_M[None], pack.layout)
+        return hidden_1MD[0].index_select(0, pack.predictors_N)
+
+    def run(self, ids_BT: Tensor, positions_BT: Tensor, layout: SeesLayout) -> Tensor:
+        """Run all but the output head, with attention as the layout says: the last hidden states, (B, T, D)."""
+        hidden_BTD: Tensor = self.model.base_model(
+            input_ids=ids_BT,
+            position_ids=positions_BT,
+            attention_mask=ids_BT.new_empty(1, 1, 1, 1),  # of four axes, so that none is made: the layout says all
             use_cache=False,
-            layout=pack.layout,
+            layout=layout,
         ).last_hidden_state
-        hidden_ND: Tensor = hidden_1MD[0].index_select(0, pack.predictors_N)
-        return hidden_ND
+        return hidden_BTD
 
     def logprobs(self, hidden_ND: Tensor, temperature: float = 1.0) -> Tensor:
         """Run the output head: the log-probs of every possible next token, (N, V) float32."""
-        logits_NV = self.model.get_output_embeddings()(hidden_ND).float()
+        return torch.log_softmax(self.logits(hidden_ND) / temperature, dim=-1)
+
+    def logits(self, hidden_ND: Tensor) -> Tensor:
+        """Run the output head: the logits of every possible next token, (N, V) float32."""
+        logits_NV: Tensor = self.model.get_output_embeddings()(hidden_ND).float()
         config = self.model.config
         # What families of models do to their logits: Cohere, Granite, Gemma.
         if scale := getattr(config, "logit_scale", None):
@@ -83,7 +96,7 @@ class Policy:
             logits_NV = logits_NV / divisor
         if cap := getattr(config, "final_logit_softcapping", None):
             logits_NV = cap * torch.tanh(logits_NV / cap)
-        return torch.log_softmax(logits_NV / temperature, dim=-1)
+        return logits_NV
 
     def _hidden_padded(self, rollouts: list[Rollout]) -> Tensor:
         """Do what `hidden` does with a padded row per rollout: for models whose layers a row cannot be packed for."""
@@ -113,12 +126,12 @@ def load_policy(folder: Path) -> Policy:
     return Policy(model, AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
 
 
-def set_up_torch() -> None:
-    """Use the threads that this process may use, and on a CPU only algorithms that repeat to the bit; print no bars."""
+def set_up_torch(cpu_threads: int = 1) -> None:
+    """Use as many threads as the stage asks for, and on a CPU only algorithms that repeat to the bit; print no bars."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    torch.set_num_threads(int(os.environ.get("CASCADE_THREADS", "1")))
+    torch.set_num_threads(cpu_threads)
     if not torch.cuda.is_available():
         torch.use_deterministic_algorithms(True)
 

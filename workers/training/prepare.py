@@ -14,7 +14,7 @@ from workers.training.policy import Policy, build_policy
 from workers.training.process import StopRequest
 from workers.training.record import Reporter
 from workers.training.reward_model import RewardModel, prepare_reward_model
-from workers.training.rollouts import Rollout
+from workers.training.rollouts import Batch, Rollout
 from workers.training.sampling import make_sampler
 from workers.training.seeds import seed_of
 from workers.training.sft import SFT
@@ -24,10 +24,17 @@ from workers.training.update import Credit, Update
 class Method(Credit, Protocol):
     """What a kind of stage fills in; the loop calls these in this order."""
 
+    updates_per_batch: int
+
     def sample(self, step: int) -> list[Rollout]: ...
     def grade(self, rollouts: list[Rollout]) -> None: ...
+
+    def resample(self, rollouts: list[Rollout], step: int, round_: int) -> list[Rollout]:
+        """Sample groups anew that teach nothing, under their old numbers; none where all is well or rounds are over."""
+        ...
+
     def credit(self, rollouts: list[Rollout]) -> list[Rollout]: ...
-    def metrics(self, rollouts: list[Rollout], credited: list[Rollout], update: Update) -> dict[str, float]: ...
+    def metrics(self, batch: Batch, credited: list[Rollout], update: Update) -> dict[str, float]: ...
 
 
 class StopRequestedError(Exception):
@@ -51,6 +58,7 @@ def prepare_method(
     stage = spec.stage
     if isinstance(stage, SFTSpec):
         return SFT(spec, stage, policy)
+    _check_template(policy, stage)
     sampler = make_sampler(policy)
     if isinstance(stage, MOPDSpec):
         return MOPD(spec, stage, policy, sampler, teachers=_teachers(folder, spec, stage, policy))
@@ -58,6 +66,15 @@ def prepare_method(
     reference = start_policy(folder, spec) if stage.kl_coefficient > 0 else None
     reward_model = _reward_model(folder, spec, stage, policy, report, stop)
     return GRPO(spec, stage, policy, sampler, reference=reference, reward_model=reward_model)
+
+
+def _check_template(policy: Policy, stage: GRPOSpec | MOPDSpec) -> None:
+    """Raise BadSpecError where thinking is asked for of a chat template that would not hear of it."""
+    if stage.thinking is not None and "enable_thinking" not in policy.tokenizer.get_chat_template():
+        raise BadSpecError(
+            f"found thinking {str(stage.thinking).lower()}, but the model's chat template does not know enable_thinking; "
+            "leave thinking out of this stage, or change the template"
+        )
 
 
 def _teachers(folder: StageDir, spec: ResolvedStageSpec, stage: MOPDSpec, policy: Policy) -> dict[str, Policy]:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from workers.stage_dir import FolderBusyError, Outcome, StageDir, read_document, write_document
 
+PARENT = "CASCADE_PARENT_PID"  # the variable in which a forked child is told its parent
 LOCK_PATIENCE_S = 20.0  # a predecessor that was told to stop may still finish its step
 
 
@@ -25,7 +26,8 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._was_signalled = False
-        self._parent = os.getppid()
+        # A forked child is told, since its parent may have died before this line. Its own children are not told.
+        self._parent = int(os.environ.pop(PARENT, os.getppid()))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note)
 
@@ -46,7 +48,7 @@ def run_in_folder(argv: list[str], import_work: Callable[[], Work]) -> int:
         print("usage: python -m workers.training[.evaluate] FOLDER", file=sys.stderr)
         return 2
     stop = StopRequest()
-    _set_threads()
+    set_threads()
     folder = StageDir(Path(argv[1]))
     if not folder.spec.exists():
         print(f"found no spec.json in {folder.path}; write one, see workers/stage_dir.py", file=sys.stderr)
@@ -99,11 +101,15 @@ def _lock(folder: StageDir, stack: ExitStack) -> None:
             time.sleep(0.1)
 
 
-def _set_threads() -> None:
-    """Keep threads from spinning: with two processes on two cores that costs ten times what a second thread brings."""
+def set_threads() -> None:
+    """Keep threads from spinning: with two processes on two cores that costs ten times what a second thread brings.
+
+    To be called before torch is imported, which reads these once.
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    os.environ.setdefault("OMP_NUM_THREADS", os.environ.get("CASCADE_THREADS", "1"))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a stage that asks for more gets them (cpu_threads)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy and scipy start more when imported, and would be forked
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

@@ -15,6 +15,7 @@ from workers.stage_dir import (
     write_text,
 )
 from workers.training.rollouts import Rollout
+from workers.training.update import Update
 
 PROGRESS_EVERY_S = 0.25
 ROLLOUTS_EVERY = 10
@@ -86,6 +87,11 @@ def rollout_metrics(rollouts: list[Rollout]) -> dict[str, float]:
         "response_tokens": fmean(len(r.token_ids) for r in rollouts),
         "truncated": fmean(r.is_truncated for r in rollouts),
     }
+
+
+def ratio_metrics(update: Update) -> dict[str, float]:
+    """Tell how far trainer and sampler are apart: mean, least and greatest ratio of the probabilities they give tokens."""
+    return {"ratio_mean": update.ratio_mean, "ratio_min": update.ratio_min, "ratio_max": update.ratio_max}
 
 
 def by_domain(name: str, rollouts: list[Rollout], values: list[float]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Problems, grades and sampled answers: the nouns that pass through the loop."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Rollout:
 
     `token_ids` end with the end-of-sequence token unless the answer was cut off; `logprobs` are the sampler's, one a token.
     `reward` is what the stage trains on (a grade, or a learned reward), and `advantage` what the stage made of it.
+    `old_logprobs` are the trainer's before the batch's first update, where the rollout belongs to a later one.
     """
 
     problem: Problem
@@ -39,3 +40,29 @@ class Rollout:
     grade: Grade = field(default_factory=lambda: Grade(0.0))
     reward: float = 0.0
     advantage: float = 0.0
+    old_logprobs: list[float] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A step's graded answers: as drawn, and as trained on, where some groups may have been replaced.
+
+    What is recorded of answers is of those drawn: those that replace others are chosen by their rewards.
+    """
+
+    drawn: list[Rollout]
+    rollouts: list[Rollout]
+    n_tokens_replaced: int = 0
+
+    @property
+    def n_tokens(self) -> int:
+        """All that were sampled, replaced answers included."""
+        return sum(len(rollout.token_ids) for rollout in self.rollouts) + self.n_tokens_replaced
+
+    def with_groups(self, fresh: list[Rollout]) -> "Batch":
+        """Put groups in the place of those with the same numbers."""
+        numbers = {rollout.group for rollout in fresh}
+        kept = [rollout for rollout in self.rollouts if rollout.group not in numbers]
+        n_replaced = sum(len(rollout.token_ids) for rollout in self.rollouts if rollout.group in numbers)
+        rollouts = sorted([*kept, *fresh], key=lambda rollout: rollout.group)
+        return replace(self, rollouts=rollouts, n_tokens_replaced=self.n_tokens_replaced + n_replaced)

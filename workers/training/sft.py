@@ -7,11 +7,11 @@ from torch import Tensor
 
 from workers.spec import ResolvedStageSpec, SFTSpec
 from workers.training.domains import DOMAINS
-from workers.training.loss import policy_gradient, sampled
+from workers.training.loss import Average, policy_gradient, sampled
 from workers.training.mixing import Mixture, step_rng
 from workers.training.packing import Tokens
 from workers.training.policy import Policy
-from workers.training.rollouts import Grade, Rollout
+from workers.training.rollouts import Batch, Grade, Rollout
 from workers.training.update import TokenLosses, Update
 
 
@@ -19,10 +19,11 @@ class SFT:
     """Supervised fine-tuning: how it fills the loop's verbs."""
 
     temperature = 1.0
+    updates_per_batch = 1
 
     def __init__(self, spec: ResolvedStageSpec, stage: SFTSpec, policy: Policy) -> None:
         self.spec, self.stage, self.policy = spec, stage, policy
-        self.average = stage.loss_average
+        self.average: Average = stage.loss_average
         early_steps = round(stage.early_share * stage.steps)
         self.mixture = Mixture(stage.domains, stage.batch_size, early=stage.early_domains, early_steps=early_steps)
 
@@ -45,6 +46,10 @@ class SFT:
         for rollout in rollouts:
             rollout.grade, rollout.reward = Grade(1.0), 1.0
 
+    def resample(self, rollouts: list[Rollout], step: int, round_: int) -> list[Rollout]:
+        """Every demonstration teaches something."""
+        return []
+
     def credit(self, rollouts: list[Rollout]) -> list[Rollout]:
         """Give every demonstration credit 1."""
         for rollout in rollouts:
@@ -57,5 +62,5 @@ class SFT:
     def token_losses(self, tokens: Tokens, logprobs_NV: Tensor, reference_NV: Tensor | None) -> TokenLosses:
         return TokenLosses(policy_gradient(sampled(logprobs_NV, tokens.ids_N), tokens.advantages_N))
 
-    def metrics(self, rollouts: list[Rollout], credited: list[Rollout], update: Update) -> dict[str, float]:
+    def metrics(self, batch: Batch, credited: list[Rollout], update: Update) -> dict[str, float]:
         return {"tokens": float(update.n_tokens)}

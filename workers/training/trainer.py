@@ -4,16 +4,17 @@ SFT, GRPO and MOPD are this one loop. They differ in what they sample and in how
 sft.py, grpo.py and mopd.py each fill the same verbs:
 
     sample        answers of the policy, or demonstrations
-    grade         what each answer is worth
+    grade         what each answer is worth; groups that teach nothing may be sampled and graded anew
     credit        which answers the loss is made of, and what each token deserves
-    update        one optimiser step on `-credit * log pi` (update.py, loss.py)
+    update        an optimiser step on `-credit * log pi` (update.py, loss.py), or several where a stage asks for them
     record        metrics, a few rollouts to read, now and then a checkpoint
 
-One update per batch of rollouts. Every step seeds its own random generators, so a stage that was killed goes on from
+A step is one batch of rollouts; learning rates and checkpoints count steps. Every step seeds its own random generators, so a stage that was killed goes on from
 its last checkpoint to the same weights, bit for bit on a CPU.
 """
 
 from dataclasses import dataclass
+from itertools import count
 
 from workers.model_card import model_card
 from workers.spec import ResolvedStageSpec
@@ -25,6 +26,7 @@ from workers.training.policy import Policy, set_up_torch
 from workers.training.prepare import Method, StopRequestedError, prepare_method, start_policy
 from workers.training.process import StopRequest
 from workers.training.record import Reporter, record_rollouts, record_step
+from workers.training.rollouts import Batch
 from workers.training.update import update_policy
 
 VERBS = ("sample", "grade", "credit", "update")
@@ -46,8 +48,8 @@ class Training:
 
 def train(folder: StageDir, stop: StopRequest) -> Outcome:
     """Carry out the stage of a folder, from its start or from where an earlier attempt left off."""
-    set_up_torch()
     spec = ResolvedStageSpec.model_validate_json(folder.spec.read_text())
+    set_up_torch(spec.stage.cpu_threads)
     report = Reporter(folder, spec.stage.steps)
     check_memory(folder, spec)
     report.tell("load", now=True)
@@ -88,18 +90,15 @@ def _loop(training: Training, stop: StopRequest, done: int) -> int:
 def take_step(training: Training, step: int) -> None:
     """Sample, grade, credit, update, record."""
     method, report = training.method, training.report
-
-    report.tell("sample")
-    rollouts = method.sample(step)
-
-    report.tell("grade")
-    method.grade(rollouts)
+    batch = graded_batch(training, step)
 
     report.tell("credit")
-    credited = method.credit(rollouts)
+    credited = method.credit(batch.rollouts)
 
     report.tell("update")
-    update = update_policy(training.policy, credited, training.optimizers, method, step=step)
+    update = update_policy(
+        training.policy, credited, training.optimizers, method, step=step, n_updates=method.updates_per_batch
+    )
 
     report.tell("record")
     seconds = report.end_step(step)
@@ -109,13 +108,32 @@ def take_step(training: Training, step: int) -> None:
         "grad_norm": update.grad_norm,
         "learning_rate": learning_rate_at(training.spec.stage, step),
         **({"entropy": update.entropy} if credited else {}),
-        **method.metrics(rollouts, credited, update),
-        "tokens_per_s": sum(len(rollout.token_ids) for rollout in rollouts) / step_s,
+        **method.metrics(batch, credited, update),
+        "tokens_per_s": batch.n_tokens / step_s,
         "step_s": step_s,
         **{f"{name}_s": seconds[name] for name in VERBS},
     }
     record_step(training.folder, step, metrics)
-    record_rollouts(training.folder, step, rollouts)
+    record_rollouts(training.folder, step, batch.rollouts)
     if step % LOG_EVERY == 0:
         shown = ", ".join(f"{name} {metrics[name]:.4g}" for name in LOGGED if name in metrics)
         print(f"step {step}: {shown}", flush=True)
+
+
+def graded_batch(training: Training, step: int) -> Batch:
+    """Sample and grade a step's answers; where the method replaces groups, again for those, until it asks for none."""
+    method, report = training.method, training.report
+    report.tell("sample")
+    drawn = method.sample(step)
+    report.tell("grade")
+    method.grade(drawn)
+    batch = Batch(drawn, drawn)
+    for round_ in count(1):
+        report.tell("sample")
+        fresh = method.resample(batch.rollouts, step, round_)
+        report.tell("grade")
+        if not fresh:
+            break
+        method.grade(fresh)
+        batch = batch.with_groups(fresh)
+    return batch

@@ -1,4 +1,7 @@
-"""One update of the policy: credit becomes loss, loss becomes a gradient, the optimiser takes a step.
+"""What a batch of rollouts does to the policy: credit becomes loss, loss a gradient, the optimiser takes a step.
+
+Where a stage asks for several updates per batch, each takes its share of the groups, and what the policy gave their tokens
+before the first update is noted first. For each update:
 
 1. Rollouts are packed into rows of about MICRO_BATCH_TOKENS tokens; rollouts of one prompt stay together.
 2. A row runs through the model once; the output head and the loss follow in chunks of tokens, each with its own backward
@@ -7,15 +10,16 @@
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from itertools import chain, groupby, islice, pairwise
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from workers.training.failures import NotFiniteError
-from workers.training.loss import averaging_weights, entropy, importance_ratios, sampled
+from workers.training.loss import Average, averaging_weights, entropy, importance_ratios, sampled
 from workers.training.optim import Optimizers
 from workers.training.packing import Pack, Tokens, pack_rollouts, packed_size
 from workers.training.policy import Policy
@@ -36,7 +40,7 @@ class TokenLosses:
 class Credit(Protocol):
     """What an update needs of a stage's method."""
 
-    average: Literal["token", "sequence"]
+    average: Average
     temperature: float
 
     def reference_of(self, rollout: Rollout) -> Policy | None:
@@ -48,38 +52,67 @@ class Credit(Protocol):
 
 @dataclass
 class Update:
-    """What one update did. `stats` hold, for each rollout in the order given, the mean over its tokens."""
+    """What was done with a batch. `stats` hold, for each rollout in the order given, the mean over its tokens.
+
+    `ratio_mean`, `_min` and `_max` compare trainer and sampler over all tokens; several updates enter as means over tokens,
+    and as the largest gradient norm.
+    """
 
     loss: float = 0.0
     grad_norm: float = 0.0
     n_tokens: int = 0
     entropy: float = 0.0
     ratio_mean: float = 1.0
+    ratio_min: float = 1.0
     ratio_max: float = 1.0
     stats: dict[str, list[float]] = field(default_factory=dict)
 
 
 def update_policy(
-    policy: Policy, rollouts: list[Rollout], optimizers: Optimizers, credit: Credit, *, step: int
+    policy: Policy, rollouts: list[Rollout], optimizers: Optimizers, credit: Credit, *, step: int, n_updates: int = 1
 ) -> Update:
-    """Take one optimiser step on all rollouts together; none at all if there are no rollouts.
+    """Take one optimiser step on all rollouts together, or one on each of `n_updates` parts; none if there are no rollouts.
 
-    Raises NotFiniteError before a weight is touched.
+    All have the learning rate of `step`. Raises NotFiniteError before a weight is touched by what is not finite.
     """
     if not rollouts:
         return Update()
-    lengths_B = torch.tensor([len(r.token_ids) for r in rollouts], device=policy.device)
-    weights_B = averaging_weights(lengths_B, credit.average)
-    tally = _Tally(rollouts)
-    for rows in micro_batches(rollouts, credit):
+    parts = minibatches(rollouts, n_updates)
+    remember_logprobs(policy, [rollout for part in parts[1:] for rollout in part], credit)
+    updates = [_update(policy, part, optimizers, credit, step) for part in parts]
+    return updates[0] if len(updates) == 1 else _together(updates)
+
+
+def minibatches(rollouts: list[Rollout], n_updates: int) -> list[list[Rollout]]:
+    """Cut into at most `n_updates` parts of whole groups, as many groups in each as can be, in the order they have.
+
+    Domains take turns in that order, so every part has all of them where it is long enough.
+    """
+    groups = [list(members) for _, members in groupby(rollouts, key=lambda r: r.group)]
+    n = min(n_updates, len(groups))
+    ends = [len(groups) * part // n for part in range(n + 1)]
+    return [list(chain.from_iterable(groups[first:end])) for first, end in pairwise(ends)]
+
+
+@torch.no_grad()
+def remember_logprobs(policy: Policy, rollouts: list[Rollout], credit: Credit) -> None:
+    """Note what the policy gives each rollout's tokens now: `Rollout.old_logprobs`.
+
+    The trainer's own log-probs, not the sampler's: so a clip measures how far updates have moved the policy, and never what
+    an engine computes otherwise.
+    """
+    for rows in micro_batches(rollouts, credit) if rollouts else ():
         pack = pack_rollouts([rollouts[row] for row in rows], policy.device)
-        _add_gradients(policy, pack, credit, weights_B[rows][pack.tokens.rows_N], rows, tally)
-    grad_norm = optimizers.clip_gradients()
-    if not (math.isfinite(tally.loss) and math.isfinite(grad_norm)):
-        raise NotFiniteError(step, tally.loss, grad_norm)
-    optimizers.step(step)
-    optimizers.clear_gradients()
-    return tally.result(grad_norm)
+        hidden_ND = policy.hidden(pack)
+        logprobs_N = torch.cat(
+            [
+                sampled(policy.logprobs(hidden_ND[part], credit.temperature), tokens.ids_N)
+                for part, tokens in pack.tokens.chunks(_tokens_at_once(policy))
+            ]
+        )
+        logprobs = iter(logprobs_N.tolist())
+        for rollout in pack.rollouts:
+            rollout.old_logprobs = list(islice(logprobs, len(rollout.token_ids)))
 
 
 def micro_batches(rollouts: list[Rollout], credit: Credit) -> Iterator[list[int]]:
@@ -115,6 +148,45 @@ def _split(rows: list[int], rollouts: list[Rollout]) -> Iterator[list[int]]:
     yield part
 
 
+def _update(policy: Policy, rollouts: list[Rollout], optimizers: Optimizers, credit: Credit, step: int) -> Update:
+    """Take one optimiser step on all rollouts together."""
+    lengths_B = torch.tensor([len(r.token_ids) for r in rollouts], device=policy.device)
+    weights_B = averaging_weights(lengths_B, credit.average)
+    tally = _Tally(rollouts)
+    for rows in micro_batches(rollouts, credit):
+        pack = pack_rollouts([rollouts[row] for row in rows], policy.device)
+        _add_gradients(policy, pack, credit, weights_B[rows][pack.tokens.rows_N], rows, tally)
+    grad_norm = optimizers.clip_gradients()
+    if not (math.isfinite(tally.loss) and math.isfinite(grad_norm)):
+        raise NotFiniteError(step, tally.loss, grad_norm)
+    optimizers.step(step)
+    optimizers.clear_gradients()
+    return tally.result(grad_norm)
+
+
+def _together(updates: list[Update]) -> Update:
+    """Tell of the updates of one batch as one."""
+    n_tokens = sum(update.n_tokens for update in updates)
+
+    def mean(values: Iterable[float]) -> float:
+        return sum(value * update.n_tokens for value, update in zip(values, updates, strict=True)) / n_tokens
+
+    return Update(
+        loss=mean(update.loss for update in updates),
+        grad_norm=max(update.grad_norm for update in updates),
+        n_tokens=n_tokens,
+        entropy=mean(update.entropy for update in updates),
+        ratio_mean=mean(update.ratio_mean for update in updates),
+        ratio_min=min(update.ratio_min for update in updates),
+        ratio_max=max(update.ratio_max for update in updates),
+        stats={name: [value for update in updates for value in update.stats[name]] for name in updates[0].stats},
+    )
+
+
+def _tokens_at_once(policy: Policy) -> int:
+    return max(1, LOGITS_AT_ONCE // len(policy.tokenizer))
+
+
 def _add_gradients(
     policy: Policy, pack: Pack, credit: Credit, weights_N: Tensor, rows: list[int], tally: "_Tally"
 ) -> None:
@@ -124,8 +196,7 @@ def _add_gradients(
         reference_ND = None if reference is None else reference.hidden(pack)
     hidden_ND = policy.hidden(pack)
     leaf_ND = hidden_ND.detach().requires_grad_()
-    at_once = max(1, LOGITS_AT_ONCE // len(policy.tokenizer))
-    for part, tokens in pack.tokens.chunks(at_once):
+    for part, tokens in pack.tokens.chunks(_tokens_at_once(policy)):
         logprobs_NV = policy.logprobs(leaf_ND[part], credit.temperature)
         reference_NV = None
         if reference is not None and reference_ND is not None:
@@ -146,14 +217,17 @@ class _Tally:
         self.loss = 0.0
         self.entropy = 0.0
         self.ratio = 0.0
-        self.ratio_max = 0.0
+        self.ratio_min, self.ratio_max = math.inf, 0.0
         self.stats: dict[str, list[float]] = {}
 
     def add(self, rows: list[int], tokens: Tokens, logprobs_NV: Tensor, stats: dict[str, Tensor], loss: float) -> None:
         self.loss += loss
         self.entropy += float(entropy(logprobs_NV).sum())
-        ratios_N = importance_ratios(sampled(logprobs_NV, tokens.ids_N), tokens.sampler_logprobs_N)
+        # Before the batch's first update, so that the ratio is of engine and trainer alone.
+        trainer_N = sampled(logprobs_NV, tokens.ids_N) if tokens.old_logprobs_N is None else tokens.old_logprobs_N
+        ratios_N = importance_ratios(trainer_N, tokens.sampler_logprobs_N)
         self.ratio += float(ratios_N.sum())
+        self.ratio_min = min(self.ratio_min, float(ratios_N.min()))
         self.ratio_max = max(self.ratio_max, float(ratios_N.max()))
         for name, values_N in stats.items():
             sums_B = values_N.new_zeros(len(rows)).index_add_(0, tokens.rows_N, values_N)
@@ -163,4 +237,13 @@ class _Tally:
 
     def result(self, grad_norm: float) -> Update:
         n = sum(self.lengths)
-        return Update(self.loss, grad_norm, n, self.entropy / n, self.ratio / n, self.ratio_max, self.stats)
+        return Update(
+            loss=self.loss,
+            grad_norm=grad_norm,
+            n_tokens=n,
+            entropy=self.entropy / n,
+            ratio_mean=self.ratio / n,
+            ratio_min=self.ratio_min,
+            ratio_max=self.ratio_max,
+            stats=self.stats,
+        )

@@ -47,7 +47,9 @@ def sample_step(
     sampler.load_weights(policy)
     problems = mixture.problems_of(step, step_rng(spec.seed, stage.name, step))
     generator = torch_rng(spec.seed, stage.name, step, "tokens")
-    return sample_rollouts(policy, sampler, problems, stage.rollouts_per_prompt, stage, generator)
+    return sample_rollouts(
+        policy, sampler, problems, stage.rollouts_per_prompt, stage, generator, thinking=stage.thinking
+    )
 
 
 def sample_rollouts(
@@ -57,9 +59,11 @@ def sample_rollouts(
     n_per_prompt: int,
     decoding: Decoding,
     generator: torch.Generator,
+    *,
+    thinking: bool | None = None,
 ) -> list[Rollout]:
     """Sample n rollouts of each problem, group after group; not graded yet."""
-    prompts = [policy.prompt_ids(problem, decoding.max_response_tokens) for problem in problems]
+    prompts = [policy.prompt_ids(problem, decoding.max_response_tokens, thinking=thinking) for problem in problems]
     answers = sampler.sample(prompts, n_per_prompt, decoding, generator)
     return [
         Rollout(

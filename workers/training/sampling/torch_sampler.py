@@ -1,20 +1,21 @@
 """Sampling with the trainer's own model in plain torch; works for any Hugging Face causal language model.
 
-1. All but the last token of each prompt is run once, padded on the right, into a key-value cache.
-2. The cache is expanded to the group's size: a group shares the work on its prompt.
-3. Each step runs one token of every row, at the row's own position; the first one is the prompt's last token.
-4. Finished rows leave the batch and the cache.
+1. Each prompt is run once: a group shares the work on it.
+2. Each step chooses a token for every row, and runs it to find out about the next one.
+3. Finished rows leave the batch.
 
-It has no paged or continuous batching: rows are admitted together, so a pass is as long as its longest answer.
+What rows remember of their past is kept per group where the model allows it (shared_cache.py), else as transformers keeps
+it (plain_cache.py). It has no paged or continuous batching: rows are admitted together, so a pass is as long as its
+longest answer.
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from workers.training.policy import Policy
 from workers.training.sampling.engine import Answer, Decoding
+from workers.training.sampling.plain_cache import PlainCache
+from workers.training.sampling.shared_cache import SharedCache
 
 MAX_ROWS = 1024  # answers in flight; bounds the cache
 
@@ -43,58 +44,28 @@ class TorchSampler:
     def _sample_pass(
         self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, generator: torch.Generator
     ) -> list[Answer]:
-        """Axes: R rows still being sampled, S cache slots."""
-        cache, attention_RS = self._prefill(prompts, n_per_prompt)
+        """Axes: R rows still being sampled, V vocabulary."""
+        cache = (SharedCache if self.policy.can_pack else PlainCache)(self.policy, prompts, n_per_prompt)
         device, n_rows, limit = self.policy.device, len(prompts) * n_per_prompt, decoding.max_response_tokens
         stop_ids = torch.tensor(self.policy.stop_ids, device=device)
         rows_R = torch.arange(n_rows, device=device)
-        token_R = torch.tensor([ids[-1] for ids in prompts], device=device).repeat_interleave(n_per_prompt)
-        position_R = torch.tensor([len(ids) - 1 for ids in prompts], device=device).repeat_interleave(n_per_prompt)
         tokens = torch.zeros(n_rows, limit, dtype=torch.long, device=device)
         logprobs = torch.zeros(n_rows, limit, device=device)
         lengths = torch.full((n_rows,), limit, device=device)
         is_cut = torch.ones(n_rows, dtype=torch.bool, device=device)
+        logits_RV = cache.first()
         for t in range(limit):
-            attention_RS = torch.cat([attention_RS, attention_RS.new_ones(len(rows_R), 1)], dim=1)
-            logits_RV = self.policy.model(
-                input_ids=token_R[:, None],
-                position_ids=position_R[:, None],
-                attention_mask=attention_RS,
-                past_key_values=cache,
-                use_cache=True,
-            ).logits[:, -1]
             token_R, logprobs[rows_R, t] = choose_tokens(logits_RV, decoding, generator)
             tokens[rows_R, t] = token_R
-            is_alive_R = ~torch.isin(token_R, stop_ids)
-            if not bool(is_alive_R.all()):
-                done = rows_R[~is_alive_R]
-                lengths[done], is_cut[done] = t + 1, False
-                alive = is_alive_R.nonzero().squeeze(1)
-                if not len(alive):
-                    break
-                cache.batch_select_indices(alive)
-                rows_R, token_R, position_R = rows_R[alive], token_R[alive], position_R[alive]
-                attention_RS = attention_RS[alive]
-            position_R = position_R + 1
+            is_done_R = torch.isin(token_R, stop_ids)
+            lengths[rows_R[is_done_R]], is_cut[rows_R[is_done_R]] = t + 1, False
+            if t + 1 == limit or bool(is_done_R.all()):
+                break
+            if bool(is_done_R.any()):
+                left_R = cache.drop(is_done_R)
+                rows_R, token_R = rows_R[left_R], token_R[left_R]
+            logits_RV = cache.following(token_R)
         return _answers(tokens, logprobs, lengths, is_cut)
-
-    def _prefill(self, prompts: list[list[int]], n_per_prompt: int) -> tuple[Any, Tensor]:
-        """Fill the cache with all but the last token of each prompt, and expand it to n rows a prompt."""
-        from transformers import DynamicCache
-
-        cache = DynamicCache(config=self.policy.model.config)
-        heads = [ids[:-1] for ids in prompts]
-        width, device, pad = max(len(head) for head in heads), self.policy.device, self.policy.pad_id
-        attention_PS = torch.tensor(
-            [[1] * len(h) + [0] * (width - len(h)) for h in heads], dtype=torch.long, device=device
-        )
-        if width:
-            ids_PS = torch.tensor([head + [pad] * (width - len(head)) for head in heads], device=device)
-            self.policy.model(
-                input_ids=ids_PS, attention_mask=attention_PS, past_key_values=cache, use_cache=True, logits_to_keep=1
-            )
-            cache.batch_repeat_interleave(n_per_prompt)
-        return cache, attention_PS.repeat_interleave(n_per_prompt, dim=0)
 
 
 def choose_tokens(logits_RV: Tensor, decoding: Decoding, generator: torch.Generator) -> tuple[Tensor, Tensor]:
