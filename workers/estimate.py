@@ -312,7 +312,7 @@ def activation_bytes(shape: ModelShape, load: Load) -> float:
 def cache_bytes(shape: ModelShape, load: Load) -> float:
     """What the sampler holds at its longest: keys and values, and the logits of the step."""
     rows = min(load.answers, max(load.members, ROWS_AT_ONCE))
-    slots = FIRST_SLOTS * 2 ** math.ceil(math.log2(max(1.0, load.response / FIRST_SLOTS)))
+    slots = FIRST_SLOTS * 2.0 ** math.ceil(math.log2(max(1.0, load.response / FIRST_SLOTS)))
     kept = rows * slots + rows / load.members * load.prompt
     return FLOAT * (kept * 2 * shape.keys * (shape.layers + 1) + rows * SAMPLER_COPIES * shape.vocabulary)
 
