@@ -64,13 +64,17 @@ class Layout:
 
     def to_slots(self, values_1HMD: Tensor) -> Tensor:
         """Take the row's tokens to their slots: (L, heads, features)."""
-        values_LHD: Tensor = _ToSlots.apply(values_1HMD[0].transpose(0, 1), self)
+        values_LHD: Tensor = _ToSlots.apply(values_1HMD[0].transpose(0, 1), self)  # type: ignore[no-untyped-call]
         return values_LHD
 
     def trunks(self, values_LHD: Tensor) -> Tensor:
         """View the trunks' part of what was taken to the slots: (Q, S, heads, features)."""
         n_slots = self.n_trunks * self.trunk_width
         return values_LHD[:n_slots].view(self.n_trunks, self.trunk_width, *values_LHD.shape[1:])
+
+    def _of_branches(self, trunks_QSHD: Tensor, branches: Branches) -> Tensor:
+        found_RWHD: Tensor = _ToBranches.apply(trunks_QSHD[:, : branches.width], branches.trunks_R)  # type: ignore[no-untyped-call]
+        return found_RWHD
 
     def attend(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
         """Attend among trunks, and from each branch to its trunk and itself."""
@@ -84,12 +88,12 @@ class Layout:
                 x[-branches.n_slots :].view(*branches.shape, *x.shape[1:]) for x in (q_LHD, k_LHD, v_LHD)
             )
             keys, values = (
-                torch.cat([_ToBranches.apply(trunk[:, : branches.width], branches.trunks_R), own], 1)
+                torch.cat([self._of_branches(trunk, branches), own], 1)
                 for trunk, own in ((k_QSHD, k_RTHD), (v_QSHD, v_RTHD))
             )
             found.append(_attend(q_RTHD, keys, values, scale=scale, mask=branches.sees_RTK[:, None]))
         together_LHD = torch.cat([part.flatten(0, 1) for part in found])
-        row_MHD: Tensor = _FromSlots.apply(together_LHD, self)
+        row_MHD: Tensor = _FromSlots.apply(together_LHD, self)  # type: ignore[no-untyped-call]
         return row_MHD[None]
 
 

@@ -4,6 +4,7 @@ The probability of a token is the model's at the stage's sampling temperature, b
 sampler reports, and the trainer differentiates, the same quantity. Dropout stays off, so that both compute alike.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from workers.spec import FolderModelSpec, TinyModelSpec
 from workers.training.failures import BadSpecError
 from workers.training.packing import ATTENTION, Pack, SeesLayout, can_pack
 from workers.training.rollouts import Problem, Rollout
+
+TEXTS_REMEMBERED = 2**15
 
 
 class Policy:
@@ -28,6 +31,9 @@ class Policy:
             model.set_attn_implementation(ATTENTION)
         self.max_positions: int = getattr(model.config, "max_position_embeddings", 2**31)
         self.pad_id: int = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+        # speed: the same few thousand texts come again and again, and a chat template takes longer than a token to sample
+        self._framed = lru_cache(maxsize=TEXTS_REMEMBERED)(self._frame)
+        self._encoded = lru_cache(maxsize=TEXTS_REMEMBERED)(self._encode)
 
     @property
     def stop_ids(self) -> list[int]:
@@ -42,11 +48,7 @@ class Policy:
 
         `thinking` is handed to the chat template, None leaves it to the template.
         """
-        message = [{"role": "user", "content": problem.prompt}]
-        options = {} if thinking is None else {"enable_thinking": thinking}
-        ids: list[int] = self.tokenizer.apply_chat_template(
-            message, add_generation_prompt=True, return_dict=False, **options
-        )
+        ids = list(self._framed(problem.prompt, thinking))
         if len(ids) + max_response_tokens > self.max_positions:
             raise BadSpecError(
                 f"a prompt of '{problem.domain}' has {len(ids)} tokens, which with {max_response_tokens} response tokens "
@@ -56,7 +58,7 @@ class Policy:
 
     def response_ids(self, text: str) -> list[int]:
         """Encode a whole response, its end included."""
-        return [*self.tokenizer.encode(text, add_special_tokens=False), self.tokenizer.eos_token_id]
+        return [*self._encoded(text), self.tokenizer.eos_token_id]
 
     def text(self, token_ids: list[int]) -> str:
         """Decode a response without its special tokens."""
@@ -98,6 +100,16 @@ class Policy:
             logits_NV = cap * torch.tanh(logits_NV / cap)
         return logits_NV
 
+    def _frame(self, prompt: str, thinking: bool | None) -> tuple[int, ...]:
+        message = [{"role": "user", "content": prompt}]
+        options = {} if thinking is None else {"enable_thinking": thinking}
+        return tuple(
+            self.tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=False, **options)
+        )
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False))
+
     def _hidden_padded(self, rollouts: list[Rollout]) -> Tensor:
         """Do what `hidden` does with a padded row per rollout: for models whose layers a row cannot be packed for."""
         whole = [r.prompt_ids + r.token_ids[:-1] for r in rollouts]
@@ -134,6 +146,8 @@ def set_up_torch(cpu_threads: int = 1) -> None:
     torch.set_num_threads(cpu_threads)
     if not torch.cuda.is_available():
         torch.use_deterministic_algorithms(True)
+        # speed: nothing here reads what it did not write
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def build_policy(spec: TinyModelSpec | FolderModelSpec, seed: int) -> Policy:

@@ -3,15 +3,15 @@
 A program is source text that defines `f`; it is called with each input and its outputs come back. The expected outputs
 never enter the sandbox: the caller compares, so a program that prints or writes a "passed" gains nothing.
 
-One child interpreter (`sandbox_child.py`, empty environment, empty folder) is started at first use and kept. It forks a
-process per program, about a millisecond each, which has:
+Child interpreters (`sandbox_child.py`, empty environment, empty folder) are started at first use and kept, up to
+AT_ONCE. Each forks a process per program, one at a time and about two milliseconds each, which has:
 - limits of wall-clock and CPU time and of memory; no bytes to files, no new processes or threads, no second descriptor;
 - where the machine allows it (root, or unprivileged user namespaces): no network, no view of other processes, an empty
   file system, no capabilities, and nobody's user id if we are root. `isolation()` says what was granted.
 
 What it does not guard against: a bug in the kernel; a machine that grants no namespaces to an ordinary user, where a
 program keeps that user's right to signal processes and to delete files (opening one would cost it its only descriptor,
-and with it its result); learning through the time it takes. Memory is limited per program, and one runs at a time.
+and with it its result); learning through the time it takes. Memory is limited per program, and AT_ONCE run at a time.
 To serve strangers' code, put a virtual machine around the worker.
 """
 
@@ -23,12 +23,14 @@ import select
 import subprocess
 import sys
 import tempfile
-import threading
 import warnings
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+AT_ONCE = min(4, os.cpu_count() or 1)  # more than cores only makes programs miss their time
 _CHILD = Path(__file__).with_name("sandbox_child.py")
 _MAX_SOURCE_CHARACTERS = 100_000
 _START_TIMEOUT_S = 20.0
@@ -56,21 +58,19 @@ def run_programs(
     jobs: Sequence[Program], *, timeout_s: float = 0.5, max_memory_bytes: int = 256 * 1024 * 1024
 ) -> list[ProgramResult]:
     """Run each program in its own process; equal ones once, and none that does not parse."""
-    results: dict[Program, ProgramResult] = {}
-    for job in jobs:
-        if job not in results:
-            results[job] = (
-                _run(job, timeout_s=timeout_s, max_memory_bytes=max_memory_bytes)
-                if _parses(job.source)
-                else ProgramResult(error="does not parse")
-            )
+    results = {job: ProgramResult(error="does not parse") for job in jobs}
+    wanted = [job for job in results if _parses(job.source)]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        found = threads.map(lambda job: _run(job, timeout_s=timeout_s, max_memory_bytes=max_memory_bytes), wanted)
+        results.update(zip(wanted, found, strict=True))
     return [results[job] for job in jobs]
 
 
 def isolation() -> list[str]:
     """List, in words, what this machine let the sandbox give up."""
-    with _lock:
-        return _started().isolation
+    child = _take_child()
+    _idle.append(child)
+    return child.isolation
 
 
 class _Child:
@@ -127,8 +127,7 @@ class _Child:
         return answer
 
 
-_child: _Child | None = None
-_lock = threading.Lock()
+_idle: deque[_Child] = deque()  # its methods are atomic, so threads share it without a lock
 
 
 def _run(job: Program, *, timeout_s: float, max_memory_bytes: int) -> ProgramResult:
@@ -138,31 +137,29 @@ def _run(job: Program, *, timeout_s: float, max_memory_bytes: int) -> ProgramRes
         "timeout_s": timeout_s,
         "max_memory_bytes": max_memory_bytes,
     }
-    with _lock:
-        child = _started()
-        try:
-            answer = child.ask(request, timeout_s + _REPLY_MARGIN_S)
-        except OSError:  # the program took the child down with it; the next one gets a new child
-            _close()
-            return ProgramResult(error="took the sandbox down")
+    child = _take_child()
+    try:
+        answer = child.ask(request, timeout_s + _REPLY_MARGIN_S)
+    except OSError:  # the program took the child down with it; the next one gets a new child
+        child.close()
+        return ProgramResult(error="took the sandbox down")
+    _idle.append(child)
     if "outputs" not in answer:
         return ProgramResult(error=str(answer.get("error")))
     outputs = tuple(_as_list(answer["outputs"]))
     return ProgramResult(outputs) if len(outputs) == len(job.inputs) else ProgramResult(error="ended without a result")
 
 
-def _started() -> _Child:
-    global _child
-    if _child is None:
-        _child = _Child()
-    return _child
+def _take_child() -> _Child:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _Child()
 
 
 def _close() -> None:
-    global _child
-    if _child is not None:
-        _child.close()
-        _child = None
+    while _idle:
+        _idle.pop().close()
 
 
 atexit.register(_close)

@@ -122,9 +122,9 @@ class SharedCache:
     def _by_group(self, values_RHQX: Tensor) -> Tensor:
         """Bring rows of a group together: (P, H, G, Q, X)."""
         if self.groups is None:
-            return values_RHQX.unflatten(0, (-1, self.n_per_prompt)).transpose(1, 2)
+            return values_RHQX.view(-1, self.n_per_prompt, *values_RHQX.shape[1:]).transpose(1, 2)
         taken = values_RHQX.index_select(0, self.groups.rows_PG.flatten())
-        return taken.unflatten(0, self.groups.rows_PG.shape).transpose(1, 2)
+        return taken.view(*self.groups.rows_PG.shape, *taken.shape[1:]).transpose(1, 2)
 
     def _by_row(self, values_PHGQX: Tensor) -> Tensor:
         """Undo `_by_group`: (R, H, Q, X)."""
