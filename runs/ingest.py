@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,11 @@ from django.conf import settings
 from django.db import transaction
 
 from runs.models import Benchmark, Checkpoint, ItemResult, Metric, Run, Score, Stage
-from workers.stage_dir import ScoreRecord, StageDir, StepRecord, read_records
+from workers.model_card import model_card
+from workers.spec import ResolvedStageSpec
+from workers.stage_dir import MODEL_CARD, ScoreRecord, StageDir, StepRecord, read_records, write_text
+
+logger = logging.getLogger(__name__)
 
 SPLITS = ("validation", "test")
 _LONGEST_NAME = Metric._meta.get_field("name").max_length or 0
@@ -90,6 +95,18 @@ def ingest_scores(checkpoint: Checkpoint) -> None:
         checkpoint.scores.all().delete()
         for record in _scores(checkpoint).values():
             _store_score(checkpoint, record)
+
+
+def write_card(checkpoint: Checkpoint) -> None:
+    """Put the scores into the model card of a checkpoint that a stage left; what cannot be written costs the card only."""
+    if checkpoint.stage is None:
+        return
+    folder, spec_path = checkpoint_folder(checkpoint), stage_folder(checkpoint.stage).spec
+    try:
+        spec = ResolvedStageSpec.model_validate_json(spec_path.read_text())
+        write_text(folder / MODEL_CARD, model_card(spec, scores=list(_scores(checkpoint).values())))
+    except (OSError, ValueError) as error:
+        logger.warning("the model card of %s is without scores: %s", folder, error)
 
 
 def missing_scores(checkpoint: Checkpoint) -> list[str]:

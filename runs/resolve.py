@@ -41,6 +41,7 @@ def _resolve(stage: Stage) -> ResolvedStageSpec:
     builds_base = start == BASE and recipe.model.kind == "tiny"
     return ResolvedStageSpec(
         run=stage.run.public_id,
+        recipe=str(stage.run.recipe),
         seed=recipe.seed,
         model=recipe.model,
         stage=stage.spec,

@@ -138,6 +138,7 @@ class ResolvedStageSpec(Spec):
     """One stage with everything decided: `spec.json` in the stage's folder. Folders are relative to that folder or absolute."""
 
     run: str
+    recipe: str = ""  # name and version, for the model card
     seed: int
     model: ModelSpec
     stage: StageSpec

@@ -96,7 +96,9 @@ class ScoreRecord(_Record):
 
 
 class Outcome(_Record):
-    """How a process ended. `code` is a stable word for `failed`: out_of_memory, not_finite, disk_full, corrupt_checkpoint, bad_spec, error."""
+    """How a process ended. `code` is a stable word for `failed`: out_of_memory, too_large, not_finite, disk_full,
+    corrupt_checkpoint, bad_spec, error.
+    """
 
     status: Literal["done", "stopped", "failed"]
     code: str = ""
@@ -164,7 +166,8 @@ class StageDir:
             yield
 
 
-CHECKSUMS = "checksums.json"  # in a checkpoint: the SHA-256 of every other file, by its path
+CHECKSUMS = "checksums.json"  # in a checkpoint: the SHA-256 of every other file but its card, by its path
+MODEL_CARD = "README.md"  # in a checkpoint; rewritten when the checkpoint is scored
 
 
 def is_whole(checkpoint: Path, *, meanwhile: Callable[[], object]) -> bool:

@@ -16,9 +16,10 @@ from celery import shared_task
 from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from runs import events, ingest, lifecycle, resolve
+from runs import estimates, events, ingest, lifecycle, resolve
 from runs.models import Checkpoint, Stage
 from workers import launch
+from workers.estimate import TooLargeError
 from workers.stage_dir import FolderBusyError, Outcome, Progress, StageDir, is_whole, read_document, write_text
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ def train_stage(stage_id: int) -> None:
         lifecycle.finish_stage(claim, folder=str(final.relative_to(ingest.run_folder(stage.run))))
 
     def prepare() -> None:
+        estimates.refuse_what_is_too_large(stage)
         _drop_damaged(claim, folder)
         resolve.write_stage_spec(stage)
 
@@ -94,6 +96,7 @@ def score_checkpoint(checkpoint_id: int) -> None:
         if missing := ingest.missing_scores(checkpoint):
             raise ResultsMissingError(f"found no whole score of {', '.join(missing)} in scores.jsonl")
         ingest.ingest_scores(checkpoint)
+        ingest.write_card(checkpoint)
         lifecycle.finish_scoring(claim)
 
     _carry_out(
@@ -121,6 +124,9 @@ def _carry_out(
         process = launch.start(folder, module) if _gets_the_folder(claim, folder) else None
     except _DATABASE_AWAY:
         raise
+    except TooLargeError as error:
+        _fail(claim, folder, "too_large", str(error))
+        return
     except Exception as error:
         _fail(claim, folder, "cannot_start", f"the stage's folder cannot be prepared: {_words(error)}")
         return

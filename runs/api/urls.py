@@ -8,6 +8,7 @@ from rest_framework.permissions import IsAuthenticated
 
 from runs.api.checkpoints import CheckpointDetail, CheckpointScores, RunCheckpoints, ScoreItems
 from runs.api.drift import RunDrift
+from runs.api.estimate import Estimate
 from runs.api.metrics import MetricSeries, StageMetrics
 from runs.api.projects import Projects
 from runs.api.recipes import RecipeDetail, Recipes
@@ -42,6 +43,7 @@ DOCS = SpectacularSwaggerSplitView.as_view(
 urlpatterns = [
     path("projects/", Projects.as_view(), name="api-projects"),
     path("projects/<slug:slug>/recipes/", Recipes.as_view(), name="api-recipes"),
+    path("projects/<slug:slug>/estimate/", Estimate.as_view(), name="api-estimate"),
     path("projects/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
     path("recipes/<id:public_id>/", RecipeDetail.as_view(), name="api-recipe"),
     path("runs/<id:public_id>/", RunDetail.as_view(), name="api-run"),

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from runs.access import project_for, role_in
+from runs.estimates import estimate
 from runs.lifecycle import start_run
 from runs.models import Project, Recipe, Role, Run
 from runs.pages.form_fields import Problems
@@ -207,10 +208,16 @@ def _page(
         "launch_key": request.POST.get("launch_key") or secrets.token_urlsafe(16),
     }
     crumbs = [("New run", reverse("runs:new", args=[project.slug])), ("Compose", "")]
-    context |= _shell(request, project, crumbs)
+    context |= _shell(request, project, crumbs) | (_what_it_takes(draft.spec, project) if draft.spec else {})
     if _is_part(request):
         return render(request, "new_run/_composer.html", context)  # a script shows only what succeeds
     return render(request, "new_run/compose.html", context, status=status)
+
+
+def _what_it_takes(spec: RecipeSpec, project: Project) -> dict[str, Any]:
+    found = estimate(spec, project)
+    stages = [] if found.unknown else list(zip(spec.stages, found.stages, strict=True))
+    return {"estimate": found, "estimated": stages}
 
 
 def _place(problem: FieldProblem, draft: Draft) -> str:

@@ -6,6 +6,7 @@ from django import template
 from django.utils import timezone
 
 from workers.catalogue import DOMAINS
+from workers.estimate import Range, StageEstimate, gib
 
 register = template.Library()
 
@@ -80,3 +81,42 @@ def decimals(value: float | None, places: int = 3) -> str:
 def signed(value: float, places: int = 2) -> str:
     """Write a number with its sign, a real minus, and fixed decimals."""
     return f"{value:+.{places}f}".replace("-", "−")
+
+
+@register.filter
+def gib_range(found: Range) -> str:
+    """Say a predicted size with its bounds: 0.6 GiB (0.5 to 0.8)."""
+    return f"{gib(found.expected)} ({gib(found.low).split()[0]} to {gib(found.high).split()[0]})"
+
+
+@register.filter
+def duration_range(found: Range) -> str:
+    """Say a predicted length of time with its bounds, no more exact than it is: 25 s (10 s to 2 m)."""
+    return f"{_rough(found.expected)} ({_rough(found.low)} to {_rough(found.high)})"
+
+
+@register.filter
+def exact_bytes(found: Range) -> str:
+    """Write a predicted size out, for hover."""
+    return f"{found.expected:,.0f} bytes ({found.low:,.0f} to {found.high:,.0f})"
+
+
+@register.filter
+def exact_seconds(found: Range) -> str:
+    """Write a predicted time out, for hover."""
+    return f"{found.expected:,.1f} s ({found.low:,.1f} to {found.high:,.1f})"
+
+
+@register.filter
+def terms_in_words(found: StageEstimate) -> str:
+    """Say what the expected peak is made of, the largest first, for hover."""
+    largest = sorted(found.terms.items(), key=lambda term: -term[1])
+    return ", ".join(f"{name} {n_bytes / 2**20:,.0f} MiB" for name, n_bytes in largest)
+
+
+def _rough(seconds: float) -> str:
+    """Say a length of time in whole units, of which there are two at least where there is a smaller one."""
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -12,7 +12,7 @@ import torch
 
 from workers.spec import ResolvedStageSpec, SFTSpec, TinyModelSpec
 from workers.stage_dir import FolderBusyError, Outcome, StageDir, read_document, write_document
-from workers.training import process
+from workers.training import memory, process
 from workers.training.failures import outcome_of
 from workers.training.process import carry_out
 from workers.training.sft import SFT
@@ -165,3 +165,23 @@ def test_a_folder_that_another_process_writes_in(stage_dir, monkeypatch, capsys)
 def test_codes(error, code):
     assert outcome_of(error, step=4).code == code
     assert outcome_of(error, step=4).step == 4
+
+
+def test_a_stage_that_has_no_room_is_refused_before_it_loads(stage_dir, monkeypatch):
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 2**28)
+    outcome = failure(stage_dir)
+    assert outcome.code == "too_large"
+    assert "stage 'sft' needs at least 0.3 GiB of memory" in outcome.reason
+    assert "use a machine with more memory" in outcome.reason
+    assert not stage_dir.checkpoint(0).exists()
+    monkeypatch.undo()
+    assert done(stage_dir)
+
+
+def test_room_is_asked_for_by_the_shape_of_the_start(tmp_path, monkeypatch):
+    first = write_spec(tmp_path / "first")
+    assert done(first)
+    config = first.checkpoint(3) / "config.json"
+    config.write_text(config.read_text().replace('"num_hidden_layers": 1', '"num_hidden_layers": 90000000'))
+    second = write_spec(tmp_path / "second", start_folder="../first/checkpoints/step_000003")
+    assert failure(second).code == "too_large"

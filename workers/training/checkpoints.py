@@ -18,7 +18,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from workers.stage_dir import StageDir, step_name, step_of
+from workers.stage_dir import MODEL_CARD, StageDir, step_name, step_of
 from workers.training.failures import BadSpecError, CorruptCheckpointError
 from workers.training.optim import Optimizers
 from workers.training.policy import Policy, load_policy
@@ -26,11 +26,13 @@ from workers.training.policy import Policy, load_policy
 CHECKSUMS = "checksums.json"
 
 
-def save_checkpoint(folder: Path, policy: Policy) -> None:
-    """Write weights and tokenizer in Hugging Face layout, for whoever starts from them or learns from them."""
+def save_checkpoint(folder: Path, policy: Policy, *, card: str = "") -> None:
+    """Write weights, tokenizer and model card in Hugging Face layout, for whoever starts from them or learns from them."""
     with written_beside(folder) as beside:
         policy.model.save_pretrained(beside)
         policy.tokenizer.save_pretrained(beside)
+        if card:
+            (beside / MODEL_CARD).write_text(card)
 
 
 def load_checkpoint(folder: Path) -> Policy:
@@ -107,7 +109,7 @@ def written_beside(folder: Path) -> Iterator[Path]:
     beside.mkdir(parents=True)
     yield beside
     files = sorted(path for path in beside.rglob("*") if path.is_file())
-    checksums = {str(path.relative_to(beside)): _checksum(path) for path in files}
+    checksums = {str(path.relative_to(beside)): _checksum(path) for path in files if path.name != MODEL_CARD}
     (beside / CHECKSUMS).write_text(json.dumps(checksums, indent=1))
     for path in (*files, beside / CHECKSUMS, beside):
         _sync(path)

@@ -5,6 +5,7 @@ import traceback
 
 from safetensors import SafetensorError
 
+from workers.estimate import TooLargeError
 from workers.stage_dir import FolderBusyError, Outcome
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -44,6 +45,8 @@ def _code_and_reason(error: BaseException) -> tuple[str, str]:
         return "not_finite", text
     if isinstance(error, BadSpecError):
         return "bad_spec", text
+    if isinstance(error, TooLargeError):
+        return "too_large", text
     if _is_disk_error(error):
         return (
             "disk_full",

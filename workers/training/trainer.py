@@ -16,9 +16,11 @@ its last checkpoint to the same weights, bit for bit on a CPU.
 from dataclasses import dataclass
 from itertools import count
 
+from workers.model_card import model_card
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import Outcome, StageDir, drop_records_after
 from workers.training.checkpoints import load_resume, save_checkpoint, save_resume
+from workers.training.memory import check_memory
 from workers.training.optim import Optimizers, learning_rate_at
 from workers.training.policy import Policy, set_up_torch
 from workers.training.prepare import Method, StopRequestedError, prepare_method, start_policy
@@ -49,6 +51,7 @@ def train(folder: StageDir, stop: StopRequest) -> Outcome:
     spec = ResolvedStageSpec.model_validate_json(folder.spec.read_text())
     set_up_torch(spec.stage.cpu_threads)
     report = Reporter(folder, spec.stage.steps)
+    check_memory(folder, spec)
     report.tell("load", now=True)
     policy = start_policy(folder, spec)
     optimizers = Optimizers(policy.model, spec.stage)
@@ -63,7 +66,7 @@ def train(folder: StageDir, stop: StopRequest) -> Outcome:
     if done < spec.stage.steps:
         return Outcome(status="stopped", step=done)
     report.tell("save", now=True)
-    save_checkpoint(folder.checkpoint(done), policy)
+    save_checkpoint(folder.checkpoint(done), policy, card=model_card(spec, scores=[]))
     return Outcome(status="done", step=done)
 
 

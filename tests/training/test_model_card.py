@@ -1,0 +1,72 @@
+"""The model card: in every checkpoint that a stage leaves, in nobody's way."""
+
+import pytest
+import yaml
+
+from workers.model_card import model_card
+from workers.spec import MOPDSpec, ResolvedStageSpec, TinyModelSpec
+from workers.stage_dir import ItemRecord, ScoreRecord, is_whole
+from workers.training.checkpoints import check_folder, load_checkpoint, save_checkpoint
+from workers.training.policy import build_policy
+
+TINY = TinyModelSpec(hidden_size=16, layers=1, heads=2, head_size=8, mlp_size=16)
+SPEC = ResolvedStageSpec(
+    run="run_1", recipe="small v2", seed=3, model=TINY,
+    stage=MOPDSpec(name="mopd", domains={"stem": 1, "tools": 1}, steps=5, learning_rate=0.01),
+    start_folder="../if_rl/checkpoints/step_000060",
+    teachers={"stem": "base", "tools": "warm"},
+    teacher_folders={"stem": "../warm/checkpoints/step_000000", "tools": "../warm/checkpoints/step_000012"},
+)  # fmt: skip
+
+
+def score(domain: str, split: str, mean: float) -> ScoreRecord:
+    item = ItemRecord(item=0, key="k", prompt="p", value=mean, response="r", n_tokens=1)
+    protocol = {"samples_per_problem": 4}
+    return ScoreRecord(domain=domain, split=split, version=1, protocol=protocol, mean=mean, items=[item])
+
+
+def front_matter(card: str) -> dict:
+    return yaml.safe_load(card.split("---\n")[1])
+
+
+def test_a_card_says_recipe_lineage_and_settings():
+    card = model_card(SPEC, scores=[])
+    assert front_matter(card)["tags"] == ["cascade-rl", "mopd"]
+    for words in (
+        "Recipe: small v2, seed 3",
+        "Started from: stage `if_rl` at step 60",
+        "Teacher of STEM: base, the base model",
+        "Teacher of Tool calling: warm, stage `warm` at step 12",
+        "Not scored yet.",
+        "learning_rate: 0.01",
+        "hidden_size: 16",
+    ):
+        assert words in card, words
+
+
+def test_scores_are_of_test_problems_in_the_table_and_the_front_matter():
+    card = model_card(SPEC, scores=[score("stem", "test", 0.625), score("stem", "validation", 0.5)])
+    assert "| STEM | 62.5 | avg@4 | 1 |" in card
+    [index] = front_matter(card)["model-index"]
+    [result] = index["results"]
+    assert result["metrics"] == [{"type": "avg@4", "value": 0.625}]
+    assert "50.0" not in card
+
+
+@pytest.mark.parametrize("folder", ["/models/Qwen3-0.6B", "models/odd/checkpoints/final"])
+def test_a_start_from_elsewhere_is_named_by_its_folder(folder):
+    card = model_card(SPEC.model_copy(update={"start_folder": folder}), scores=[])
+    assert f"Started from: the model `{folder.rpartition('/')[2]}`" in card
+
+
+def test_a_checkpoint_with_a_card_loads_and_stays_whole_when_the_card_changes(tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path / "step_000005"
+    save_checkpoint(folder, build_policy(TINY, seed=1), card=model_card(SPEC, scores=[]))
+    assert "Not scored yet." in (folder / "README.md").read_text()
+    (folder / "README.md").write_text(model_card(SPEC, scores=[score("stem", "test", 0.5)]))
+    check_folder(folder)
+    assert is_whole(folder, meanwhile=lambda: None)
+    assert load_checkpoint(folder).max_positions == TINY.max_positions
+    assert AutoModelForCausalLM.from_pretrained(folder).config.hidden_size == 16

@@ -1,0 +1,155 @@
+"""Memory and time before launch: numbers worked by hand, what raises them, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workers.estimate import (
+    Range,
+    StageEstimate,
+    TooLargeError,
+    activation_bytes,
+    cache_bytes,
+    count_teachers,
+    estimate_stage,
+    load_of,
+    refuse_if_too_large,
+    sampling_flops,
+    update_flops,
+)
+from workers.model_shape import ModelShape, UnknownShapeError, shape_of
+from workers.spec import FolderModelSpec, GRPOSpec, MOPDSpec, SFTSpec, TinyModelSpec
+
+SMALL = ModelShape(vocabulary=10, hidden=4, layers=1, heads=1, kv_heads=1, head_size=2, mlp=8, is_tied=True)
+WIDE = ModelShape(vocabulary=1000, hidden=1024, layers=8, heads=8, kv_heads=8, head_size=128, mlp=4096, is_tied=False)
+NONE = Range(0, 0, 0)
+SFT = SFTSpec(name="sft", domains={"stem": 1}, steps=10, batch_size=2, learning_rate=1e-3)
+GRPO = GRPOSpec(
+    name="rl", domains={"stem": 1}, steps=10, prompts_per_step=2, rollouts_per_prompt=3, max_response_tokens=8,
+    learning_rate=1e-3,
+)  # fmt: skip
+
+
+def test_parameters_by_hand():
+    assert SMALL.block_parameters == 128  # 4 x (2 + 2 + 2) + 2 x 4 of attention, 3 x 4 x 8 of the rest
+    assert SMALL.parameters == 128 + 40 + 12 + 4  # embedding, norms of the block (4 + 4 + 2 + 2), the last norm
+
+
+def test_an_sft_step_by_hand():
+    load = load_of(SFT, "expected")  # prompts of 0.9 x 10 tokens, demonstrations of 7, of which the last is not fed
+    assert (load.row_tokens, load.batch_tokens) == (30, 30)
+    assert activation_bytes(SMALL, load) == 4 * 30 * (24 + 32 + 10 + 8 + 8 + 24)
+    terms = estimate_stage(SFT, SMALL, n_teachers=NONE).terms
+    assert terms["weights"] == pytest.approx(1.05 * 4 * 184)
+    assert terms["optimiser state"] == pytest.approx(1.05 * 8 * 184)
+    assert terms["logits"] == pytest.approx(1.05 * 4 * 14 * 10 * 5)  # 14 tokens, 10 words, 5 copies
+    assert set(terms) == {"torch itself", "weights", "gradients", "optimiser state", "activations", "logits"}
+
+
+def test_a_grpo_step_by_hand():
+    load = load_of(GRPO, "expected")  # two groups: a prompt of 9 tokens once, three answers of 6
+    assert load.row_tokens == 2 * (9 + 3 * 5)
+    assert cache_bytes(SMALL, load) == 4 * ((6 * 32 + 2 * 9) * 2 * 2 * 2 + 6 * 7 * 10)  # space for 32 tokens at first
+    pairs = 6 * 6 * (9 + 3) + 2 * 81 / 2
+    assert update_flops(SMALL, load) == 3 * (2 * 128 * 48 + 2 * 10 * 4 * 36 + 4 * 2 * pairs)
+    assert sampling_flops(SMALL, load) == 36 * (2 * (128 + 40) + 4 * 2 * 12) + 18 * 2 * 128
+
+
+def test_micro_batches_bound_activations_but_one_answer_is_never_cut():
+    many = GRPO.model_copy(update={"prompts_per_step": 512})
+    assert load_of(many, "high").batch_tokens == 2048
+    assert load_of(many.model_copy(update={"max_response_tokens": 5000}), "high").batch_tokens == 10 + 5000 - 1
+
+
+@pytest.mark.parametrize(
+    ("change", "grows"),
+    [
+        ({"prompts_per_step": 64, "rollouts_per_prompt": 16}, "KV cache"),
+        ({"max_response_tokens": 400}, "activations"),
+        ({"kl_coefficient": 0.1}, "reference"),
+        ({"optimizer": "muon"}, "optimiser step"),
+    ],
+)
+def test_what_raises_a_term(change, grows):
+    plain, changed = (
+        estimate_stage(stage, WIDE, n_teachers=count_teachers(stage, position=1))
+        for stage in (GRPO, GRPO.model_copy(update=change))
+    )
+    assert changed.terms[grows] > plain.terms.get(grows, 0)
+    assert changed.memory.low <= changed.memory.expected <= changed.memory.high
+
+
+def test_muon_needs_half_the_state():
+    state = {
+        name: estimate_stage(SFT.model_copy(update={"optimizer": name}), WIDE, n_teachers=NONE).terms["optimiser state"]
+        for name in ("adamw", "muon")
+    }
+    assert 0.5 < state["muon"] / state["adamw"] < 0.52
+
+
+def test_a_teacher_is_counted_once_however_many_domains_it_teaches():
+    stage = MOPDSpec(name="m", domains={"stem": 1, "tools": 1, "coding": 1}, steps=9, learning_rate=1e-3)
+    assert count_teachers(stage, position=1) == Range(1, 1.5, 2)  # 'best' of the base and one stage
+    named = stage.model_copy(update={"teachers": {"stem": "sft", "tools": "sft", "coding": "base"}})
+    assert count_teachers(named, position=5) == Range(2, 2, 2)
+
+
+def test_time_grows_with_steps_and_follows_the_pace():
+    short, long = (
+        estimate_stage(SFT.model_copy(update={"steps": n}), WIDE, n_teachers=NONE).seconds for n in (10, 110)
+    )
+    assert (long.expected - 3) / (short.expected - 3) == pytest.approx(11)
+    assert short.low < short.expected < short.high
+
+
+def test_what_has_no_room_is_refused_in_words():
+    found = StageEstimate("big", "grpo", Range(40 * 2**30, 50 * 2**30, 60 * 2**30), {"activations": 1.0}, NONE)
+    refuse_if_too_large(found, 40 * 2**30)
+    with pytest.raises(TooLargeError) as refused:
+        refuse_if_too_large(found, 24 * 2**30)
+    assert str(refused.value) == (
+        "stage 'big' needs at least 40.0 GiB of memory, mostly activations, and this machine has 24.0 GiB; lower "
+        "max_response_tokens or take a smaller model, or use a machine with more memory"
+    )
+
+
+# Shapes ---------------------------------------------------------------------------------------------------------
+
+QWEN = {
+    "hidden_size": 1024, "num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128,
+    "intermediate_size": 3072, "vocab_size": 151936, "tie_word_embeddings": True,
+}  # fmt: skip
+
+
+def folder_shape(models_dir: Path, config: object) -> ModelShape:
+    (models_dir / "m").mkdir(exist_ok=True)
+    (models_dir / "m" / "config.json").write_text(json.dumps(config))
+    return shape_of(FolderModelSpec(folder="m"), models_dir)
+
+
+def test_a_models_folder_tells_its_shape(tmp_path):
+    assert folder_shape(tmp_path, QWEN).parameters == 596_049_920  # as Qwen3-0.6B says of itself
+    old = {name: size for name, size in QWEN.items() if name not in ("head_dim", "num_key_value_heads")}
+    assert folder_shape(tmp_path, old) == ModelShape(151936, 1024, 28, 16, 16, 64, 3072, is_tied=True)
+    assert folder_shape(tmp_path, {"text_config": QWEN}).layers == 28
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({}, "says no num_attention_heads"),
+        ({**QWEN, "vocab_size": "many"}, "says no vocab_size"),
+        ({**QWEN, "num_experts": 8}, "is a mixture of experts"),
+        ([], "is no JSON object"),
+    ],
+)
+def test_a_config_that_tells_nothing_is_named(config, words, tmp_path):
+    with pytest.raises(UnknownShapeError, match=words):
+        folder_shape(tmp_path, config)
+
+
+def test_a_folder_that_is_elsewhere(tmp_path):
+    with pytest.raises(UnknownShapeError, match="the model folder 'm' is not on this machine"):
+        shape_of(FolderModelSpec(folder="m"), tmp_path)
+    assert shape_of(TinyModelSpec(), tmp_path).parameters == 835_600

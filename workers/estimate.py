@@ -1,0 +1,372 @@
+"""Peak memory and time of a stage, predicted from its spec and its model's shape before anything starts.
+
+Everything is float32, 4 bytes a number. d is the width, L the blocks, q and k the features of all query and key heads, m
+the feed-forward width, V the vocabulary, P the parameters, M the tokens of one micro-batch, N those of them that predict a
+response token, R the answers sampled at once and S the slots that each has in the cache.
+
+    torch itself       what Python, torch and transformers take before there is a model; measured
+    weights            4 P
+    gradients          4 P
+    optimiser state    8 P; with Muon 4 P of the blocks' matrices and 8 P of the rest
+    optimiser step     Muon only: 4 (blocks + 3 x the matrices of the most common shape), while it orthogonalises
+    teachers           4 P for each that is another one; a frozen reference is one
+    reward model       4 P of its own; while it is trained, 12 P more and its activations
+    activations        4 M (L (6 d + 4 m + 5 q + 4 k) + 2 d + 3 m); 4 L (2 k + T) (W + T) for each answer of T tokens after
+                       a prompt of W that it shares: all keys and values once more, and its mask
+    logits             4 N V x copies, in chunks of at most LOGITS_AT_ONCE numbers
+    KV cache           4 (R S + the prompts' tokens) 2 k (L + 1): one block's is copied while it grows; S doubles from
+                       FIRST_SLOTS on; 4 R V x copies of logits with it
+
+A step samples, updates, and steps the optimiser. At each of these moments something comes and goes: the cache; gradients,
+activations and logits; gradients and the optimiser step. The peak is what always stands, the largest moment, and the share
+of the others that the allocator has KEPT. Rollouts are taken as long as LENGTHS says.
+
+Time is what the matrix products take at a sustained rate, and a fixed cost for each pass through each block, which is
+what small models mostly pay: 2 FLOPs a parameter and token forward, 4 backward; attention adds 4 q L for each token pair.
+Where a machine's earlier stages are known, a `Pace` corrects both by what was measured.
+
+It leaves out: several GPUs, engines other than torch, models whose rows cannot be packed, saving and scoring checkpoints.
+docs/estimate.md has the measurements behind the constants.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from workers.catalogue import DOMAINS
+from workers.model_shape import ModelShape
+from workers.spec import BEST, GRPOSpec, MOPDSpec, RecipeSpec, SFTSpec
+
+AnyStage = SFTSpec | GRPOSpec | MOPDSpec
+Device = Literal["cpu", "gpu"]
+Case = Literal["low", "expected", "high"]
+Bytes = dict[str, float]
+
+FLOAT = 4  # bytes
+MICRO_BATCH_TOKENS = 2048  # as in training/update.py, which a test compares
+LOGITS_AT_ONCE = 2**24  # likewise
+ROWS_AT_ONCE = 1024  # as in training/sampling/torch_sampler.py, likewise
+FIRST_SLOTS = 32  # as in training/sampling/shared_cache.py, likewise
+
+
+CASES: tuple[Case, ...] = ("low", "expected", "high")
+
+
+@dataclass(frozen=True)
+class Range:
+    """A prediction: what it most likely is, and what it will hardly be below or above."""
+
+    low: float
+    expected: float
+    high: float
+
+    def __add__(self, other: "Range") -> "Range":
+        return Range(self.low + other.low, self.expected + other.expected, self.high + other.high)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much longer a step takes than the default cost model says; `n_stages` tells how many were measured."""
+
+    low: float
+    expected: float
+    high: float
+    n_stages: int = 0
+
+
+@dataclass(frozen=True)
+class StageEstimate:
+    """One stage: peak memory in bytes, what of it stands at the expected peak, and wall time in seconds without scoring."""
+
+    stage: str
+    kind: str
+    memory: Range
+    terms: Bytes
+    seconds: Range
+
+    @property
+    def dominant(self) -> str:
+        """Name the largest term."""
+        return max(self.terms, key=lambda name: self.terms[name])
+
+
+LENGTHS = Range(0.25, 0.75, 1.0)  # of max_response_tokens
+DEMONSTRATIONS = Range(4, 7, 14)  # tokens of a demonstration; the domains' means
+PROMPTS = Range(0.7, 0.9, 1.0)  # of the domains' longest prompts
+IMPORTS = Range(0.33 * 2**30, 0.40 * 2**30, 0.55 * 2**30)
+KEPT = Range(0, 0.5, 1)  # of what is no longer in use, what the allocator has not given back
+SLACK = Range(0.9, 1.05, 1.25)  # padding, and small things that have no term
+HEAD_COPIES = {"sft": 5, "grpo": 6, "mopd": 8}
+SAMPLER_COPIES = 7  # logits, log-probs, probabilities, and cumulated ones in float64
+RATES = {"cpu": 30e9, "gpu": 15e12}  # FLOP/s sustained, of one thread or one GPU
+MORE_THREADS = 0.6  # of its own rate, what each thread after the first adds
+PASS_S = {"cpu": 1e-3, "gpu": 0.2e-3}  # of one block, once forward
+START_S = Range(1, 3, 15)  # until the first step
+DEFAULT_PACE = Pace(0.25, 1.0, 4.0)
+
+
+def estimate_recipe(
+    recipe: RecipeSpec, shape: ModelShape, *, pace_of: Callable[[AnyStage], Pace], device: Device = "cpu"
+) -> list[StageEstimate]:
+    """Predict every stage of a recipe, in order."""
+    return [
+        estimate_stage(
+            stage, shape, n_teachers=count_teachers(stage, position=position), pace=pace_of(stage), device=device
+        )
+        for position, stage in enumerate(recipe.stages)
+    ]
+
+
+def estimate_stage(
+    stage: AnyStage, shape: ModelShape, *, n_teachers: Range, pace: Pace = DEFAULT_PACE, device: Device = "cpu"
+) -> StageEstimate:
+    """Predict one stage."""
+    peaks = {
+        case: _peak(_standing(stage, shape, getattr(n_teachers, case)), _moments(stage, shape, case), case=case)
+        for case in CASES
+    }
+    total_s = stage.steps * step_seconds(stage, shape, device=device)
+    total_s += _reward_model_seconds(stage, shape, device=device)
+    return StageEstimate(
+        stage=stage.name,
+        kind=stage.kind,
+        memory=Range(*(sum(peaks[case].values()) for case in CASES)),
+        terms={name: value for name, value in peaks["expected"].items() if value},
+        seconds=START_S + Range(total_s * pace.low, total_s * pace.expected, total_s * pace.high),
+    )
+
+
+def count_teachers(stage: AnyStage, *, position: int) -> Range:
+    """Count the frozen models that a stage holds; which ones 'best' will mean is not known yet."""
+    if isinstance(stage, GRPOSpec):
+        n = float(stage.kl_coefficient > 0)
+        return Range(n, n, n)
+    if isinstance(stage, SFTSpec):
+        return Range(0, 0, 0)
+    names = [stage.teacher_of(domain) for domain in stage.domains]
+    named = len(set(names) - {BEST})
+    earlier = position + 1  # stages before it, and the base
+    low, high = max(1, named), min(earlier, named + names.count(BEST))
+    return Range(low, (low + max(low, high)) / 2, max(low, high))
+
+
+def step_seconds(stage: AnyStage, shape: ModelShape, *, device: Device = "cpu") -> float:
+    """Predict what one step takes at the default pace, in seconds."""
+    load = load_of(stage, "expected")
+    flops = update_flops(shape, load)
+    n_batches = math.ceil(load.row_tokens / load.batch_tokens)
+    passes = 3.0 * n_batches
+    if isinstance(stage, GRPOSpec):  # what the policy gave before the first of several updates
+        noted = (1 - 1 / stage.updates_per_batch) / 3
+        flops, passes = flops * (1 + noted), passes * (1 + noted)
+    if isinstance(stage, MOPDSpec) or (isinstance(stage, GRPOSpec) and stage.kl_coefficient > 0):
+        flops, passes = flops * 4 / 3, passes + n_batches
+    if not isinstance(stage, SFTSpec):
+        flops += sampling_flops(shape, load)
+        passes += math.ceil(load.answers / ROWS_AT_ONCE) * (1 + stage.max_response_tokens)  # the longest ends last
+    threads = 1 + MORE_THREADS * (stage.cpu_threads - 1) if device == "cpu" else 1
+    return passes * shape.layers * PASS_S[device] + flops / (RATES[device] * threads)
+
+
+class TooLargeError(ValueError):
+    """A stage needs more memory than there is; the message says how much, of what, and what to do."""
+
+
+def refuse_if_too_large(found: StageEstimate, memory: float) -> None:
+    """Raise TooLargeError where even the low estimate is more than `memory`, in bytes."""
+    if found.memory.low > memory:
+        raise TooLargeError(
+            f"stage '{found.stage}' needs at least {gib(found.memory.low)} of memory, mostly {found.dominant}, and this "
+            f"machine has {gib(memory)}; {_REMEDIES.get(found.dominant, 'take a smaller model')}, or use a machine with more "
+            "memory"
+        )
+
+
+_REMEDIES = {
+    "activations": "lower max_response_tokens or take a smaller model",
+    "logits": "lower max_response_tokens or take a model with a smaller vocabulary",
+    "KV cache": "lower rollouts_per_prompt or max_response_tokens",
+    "teachers": "name fewer teachers or take a smaller model",
+    "reward model": "lower the reward model's size or its pairs_per_step",
+}
+
+
+def gib(n_bytes: float) -> str:
+    """Say how much memory that is."""
+    gib = n_bytes / 2**30
+    return f"{gib:.1f} GiB" if gib < 99.95 else f"{gib:,.0f} GiB"
+
+
+# What a step holds ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Load:
+    """The sizes of one step: `groups` prompts of `prompt` tokens, with `members` answers of `response` tokens each."""
+
+    groups: int
+    members: int
+    prompt: float
+    response: float
+
+    @property
+    def answers(self) -> int:
+        return self.groups * self.members
+
+    @property
+    def response_tokens(self) -> float:
+        return self.answers * self.response
+
+    @property
+    def row_tokens(self) -> float:
+        """Tokens of the update: a group's prompt once, and of each answer all but the last."""
+        return self.groups * (self.prompt + self.members * (self.response - 1))
+
+    @property
+    def batch_tokens(self) -> float:
+        """M: tokens of one micro-batch, which one answer alone may exceed."""
+        return min(self.row_tokens, max(MICRO_BATCH_TOKENS, self.prompt + self.response - 1))
+
+    @property
+    def batch_answers(self) -> float:
+        """Answers of one micro-batch."""
+        return self.answers * self.batch_tokens / self.row_tokens
+
+
+def update_flops(shape: ModelShape, load: Load) -> float:
+    """Count the FLOPs of forward and backward through a step's rows."""
+    head = 2 * shape.vocabulary * shape.hidden * load.response_tokens
+    pairs = load.answers * load.response * (load.prompt + load.response / 2) + load.groups * load.prompt**2 / 2
+    return 3 * (2 * shape.block_parameters * load.row_tokens + head + 4 * shape.queries * shape.layers * pairs)
+
+
+def sampling_flops(shape: ModelShape, load: Load) -> float:
+    """Count the FLOPs of sampling: a group's prompt once, then each answer's tokens one by one."""
+    token = 2 * (shape.block_parameters + shape.vocabulary * shape.hidden)
+    context = load.prompt + load.response / 2
+    answers = load.response_tokens * (token + 4 * shape.queries * shape.layers * context)
+    return answers + load.groups * load.prompt * 2 * shape.block_parameters
+
+
+def load_of(stage: AnyStage, case: Case) -> Load:
+    """Say what a step of a stage holds."""
+    total = sum(stage.domains.values())
+    longest = sum(weight * DOMAINS[name].max_prompt_tokens for name, weight in stage.domains.items()) / total
+    prompt = getattr(PROMPTS, case) * longest
+    if isinstance(stage, SFTSpec):
+        return Load(stage.batch_size, 1, prompt, getattr(DEMONSTRATIONS, case))
+    response = max(1.0, getattr(LENGTHS, case) * stage.max_response_tokens)
+    return Load(stage.prompts_per_step, stage.rollouts_per_prompt, prompt, response)
+
+
+# Memory ---------------------------------------------------------------------------------------------------------
+
+
+def _standing(stage: AnyStage, shape: ModelShape, n_teachers: float) -> Bytes:
+    """What is there all the time."""
+    weights = float(FLOAT * shape.parameters)
+    own = FLOAT * _reward_shape(stage, shape).parameters if _has_reward_model(stage) else 0.0
+    frozen = "teachers" if isinstance(stage, MOPDSpec) else "reference"
+    return {
+        "weights": weights,
+        "optimiser state": _optimizer_bytes(stage, shape),
+        frozen: n_teachers * weights,
+        "reward model": own,
+    }
+
+
+def _moments(stage: AnyStage, shape: ModelShape, case: Case) -> list[Bytes]:
+    """What comes and goes, by the moments that may be the peak."""
+    load, gradients = load_of(stage, case), float(FLOAT * shape.parameters)
+    batch = {"activations": activation_bytes(shape, load), "logits": _logits_bytes(stage, shape, load)}
+    moments = [{**batch, "gradients": gradients}, {"gradients": gradients, "optimiser step": _muon_bytes(stage, shape)}]
+    if case == "low" and load.row_tokens <= load.batch_tokens:
+        moments[0] = batch  # of a single micro-batch, gradients come as activations go
+    if not isinstance(stage, SFTSpec):
+        moments.append({"KV cache": cache_bytes(shape, load)})
+    if _has_reward_model(stage):
+        moments.append({"reward model's training": _reward_training_bytes(stage, shape)})
+    return moments
+
+
+def _peak(standing: Bytes, moments: list[Bytes], *, case: Case) -> Bytes:
+    """Add to what stands the largest moment, and of the others what the allocator kept."""
+    largest = max(moments, key=lambda terms: sum(terms.values()))
+    kept = {name: getattr(KEPT, case) * value for terms in moments for name, value in terms.items()}
+    slack: float = getattr(SLACK, case)
+    used = {**standing, **kept, **largest}
+    return {"torch itself": getattr(IMPORTS, case), **{name: slack * value for name, value in used.items()}}
+
+
+def activation_bytes(shape: ModelShape, load: Load) -> float:
+    """What one micro-batch keeps for its backward pass, and the gradients of one block's."""
+    block = 6 * shape.hidden + 4 * shape.mlp + 5 * shape.queries + 4 * shape.keys
+    passing = 2 * shape.hidden + 3 * shape.mlp
+    branches = load.batch_answers if load.members > 1 and load.batch_answers > 1 else 0  # one alone is a plain row
+    copied = branches * (load.prompt + load.response - 1) * 2 * shape.keys
+    masks = branches * (load.response - 1) * (load.prompt + load.response - 1)
+    return FLOAT * (load.batch_tokens * (shape.layers * block + passing) + shape.layers * (copied + masks))
+
+
+def cache_bytes(shape: ModelShape, load: Load) -> float:
+    """What the sampler holds at its longest: keys and values, and the logits of the step."""
+    rows = min(load.answers, max(load.members, ROWS_AT_ONCE))
+    slots = FIRST_SLOTS * 2.0 ** math.ceil(math.log2(max(1.0, load.response / FIRST_SLOTS)))
+    kept = rows * slots + rows / load.members * load.prompt
+    return FLOAT * (kept * 2 * shape.keys * (shape.layers + 1) + rows * SAMPLER_COPIES * shape.vocabulary)
+
+
+def _logits_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:
+    tokens = min(load.batch_answers * load.response, max(1, LOGITS_AT_ONCE // shape.vocabulary))
+    return FLOAT * tokens * shape.vocabulary * HEAD_COPIES[stage.kind]
+
+
+def _optimizer_bytes(stage: AnyStage, shape: ModelShape) -> float:
+    by_muon = shape.block_parameters if stage.optimizer == "muon" else 0
+    return FLOAT * (2 * shape.parameters - by_muon)
+
+
+def _muon_bytes(stage: AnyStage, shape: ModelShape) -> float:
+    if stage.optimizer != "muon":
+        return 0.0
+    alike = shape.layers * shape.hidden * max(3 * shape.mlp, 2 * (shape.queries + shape.keys))
+    return FLOAT * (shape.block_parameters + 3 * alike)
+
+
+# The reward model -----------------------------------------------------------------------------------------------
+
+
+def _has_reward_model(stage: AnyStage) -> bool:
+    learned = any(DOMAINS[name].learned_reward for name in stage.domains)
+    return isinstance(stage, GRPOSpec) and stage.reward_model is not None and learned
+
+
+def _reward_shape(stage: AnyStage, shape: ModelShape) -> ModelShape:
+    assert isinstance(stage, GRPOSpec)
+    assert stage.reward_model is not None
+    width = stage.reward_model.hidden_size
+    return ModelShape(shape.vocabulary, width, stage.reward_model.layers, 4, 4, width // 4, 2 * width, is_tied=True)
+
+
+def _pairs(stage: AnyStage) -> Load:
+    """A step of the reward model: all its pairs run before one backward pass."""
+    assert isinstance(stage, GRPOSpec)
+    assert stage.reward_model is not None
+    return Load(2 * stage.reward_model.pairs_per_step, 1, 10, DEMONSTRATIONS.expected)
+
+
+def _reward_training_bytes(stage: AnyStage, shape: ModelShape) -> float:
+    own, load = _reward_shape(stage, shape), _pairs(stage)
+    block = 6 * own.hidden + 4 * own.mlp + 5 * own.queries + 4 * own.keys
+    return FLOAT * (3 * own.parameters + load.row_tokens * own.layers * block)
+
+
+def _reward_model_seconds(stage: AnyStage, shape: ModelShape, *, device: Device) -> float:
+    if not _has_reward_model(stage):
+        return 0.0
+    assert isinstance(stage, GRPOSpec)
+    assert stage.reward_model is not None
+    own, load = _reward_shape(stage, shape), _pairs(stage)
+    flops = 6 * own.block_parameters * load.row_tokens
+    return stage.reward_model.steps * (3 * own.layers * PASS_S[device] + flops / RATES[device])

@@ -1,0 +1,26 @@
+"""What this machine has: the memory that a stage may take."""
+
+from pathlib import Path
+
+import psutil
+
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_DRIVER = Path("/proc/driver/nvidia")
+
+
+def memory_bytes() -> int:
+    """Tell how much memory there is in all, of which a container may be given less than the machine has."""
+    total: int = psutil.virtual_memory().total
+    return min([total, *(int(text) for text in map(_read, _LIMITS) if text.isdigit())])
+
+
+def has_gpu() -> bool:
+    """Tell whether a trainer would put its model on a GPU, whose memory only the trainer itself can ask for."""
+    return _DRIVER.exists()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
