@@ -146,7 +146,9 @@ class _RolloutStageSpec(_StageSpec):
         source="C2 §4.2, §4.5: on",
     )
     engine: Literal["auto", "torch", "vllm"] = setting(
-        "auto", about="What samples: vLLM, plain torch, or vLLM where it is installed and there is a GPU.", source="tiny"
+        "auto",
+        about="What samples: vLLM, plain torch, or vLLM where it is installed and there is a GPU.",
+        source="tiny",
     )
 
 

@@ -50,7 +50,14 @@ def policy_of(config_class) -> Policy:
     tokenizer = build_tokenizer()
     ids = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id, "bos_token_id": None}
     torch.manual_seed(3)
-    config = config_class(vocab_size=len(tokenizer), max_position_embeddings=64, initializer_range=0.1, **SIZES, **ids)
+    config = config_class(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=64,
+        initializer_range=0.1,
+        tie_word_embeddings=config_class is Qwen3Config,  # one of each: they are handed over differently
+        **SIZES,
+        **ids,
+    )
     return Policy(AutoModelForCausalLM.from_config(config), tokenizer)
 
 
@@ -168,5 +175,7 @@ def test_vllm_that_is_not_installed_is_refused_in_words():
 def test_a_model_that_vllm_cannot_run_is_refused_in_words():
     config = LlamaConfig(vocab_size=len(build_tokenizer()), **{**SIZES, "head_dim": 8})
     policy = Policy(AutoModelForCausalLM.from_config(config), build_tokenizer())
-    with pytest.raises(BadSpecError, match=r"found attention heads of 8 features, expected one of 32, .* set engine to"):
+    with pytest.raises(
+        BadSpecError, match=r"found attention heads of 8 features, expected one of 32, .* set engine to"
+    ):
         make_sampler(policy, "vllm")

@@ -19,7 +19,7 @@ pytestmark = [
 TINY = TinyModelSpec(hidden_size=32, layers=2, heads=2, head_size=32, mlp_size=64)
 GRPO = GRPOSpec(
     name="rl", domains={"stem": 1, "tools": 1}, steps=4, prompts_per_step=4, rollouts_per_prompt=4, learning_rate=0.003,
-    warmup_steps=0, dynamic_filtering=False, entropy_coefficient=0.01, max_response_tokens=8, overlong="keep",
+    warmup_steps=0, dynamic_filtering="off", entropy_coefficient=0.01, max_response_tokens=8, overlong="keep",
     temperature=0.9, top_p=0.95, engine="vllm", checkpoint_every=2,
 )  # fmt: skip
 MOPD = MOPDSpec(

@@ -45,7 +45,8 @@ class VLLMSampler:
         """Hand the weights over in memory, under the names that a checkpoint would have."""
         self.policy = policy
         self._wake_up()
-        named = ((name, parameter.detach()) for name, parameter in policy.model.named_parameters())
+        parameters = policy.model.named_parameters(remove_duplicate=False)
+        named = ((name, parameter.detach()) for name, parameter in parameters)
         self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": named, "is_checkpoint_format": True})
 
     def sample(
@@ -131,6 +132,9 @@ def _start_engine(policy: Policy) -> Any:
     with TemporaryDirectory() as folder:
         config = copy(policy.model.config)
         config.architectures = [type(policy.model).__name__]  # a model that was never saved has none
+        if not on_gpu:
+            # A tied head keeps a copy of its own there, repacked once, which a reload would leave as it was.
+            config.tie_word_embeddings = False
         config.save_pretrained(folder)
         policy.tokenizer.save_pretrained(folder)
         return _import_vllm().LLM(
