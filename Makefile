@@ -1,16 +1,17 @@
-# make demo | up | test | check | bench: each sets up what it needs first. Nothing else to remember.
+# make demo | up | test | test-vllm | check | bench: each sets up what it needs first. Nothing else to remember.
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 CHECK_VAR := var/check
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench setup setup-dev
+.PHONY: help demo up test test-vllm check bench setup setup-dev
 
 help:
-	@echo "make demo    set up, start, run a small cascade and show what it forgot (ONCE=1: exit when it is over)"
-	@echo "make up      set up and start: web, workers, database"
-	@echo "make test    set up and run all tests"
-	@echo "make check   format, lint, types, import contracts, deploy check, migrations, API schema"
-	@echo "make bench   run the benchmarks and write their tables"
+	@echo "make demo       set up, start, run a small cascade and show what it forgot (ONCE=1: exit when it is over)"
+	@echo "make up         set up and start: web, workers, database"
+	@echo "make test       set up and run all tests"
+	@echo "make test-vllm  set up vLLM for a CPU and test sampling and training with it"
+	@echo "make check      format, lint, types, import contracts, deploy check, migrations, API schema"
+	@echo "make bench      run the benchmarks and write their tables"
 
 define bootstrap
 @command -v python3 >/dev/null || { echo "found no python3, expected Python 3.11 or later; run: apt-get install python3 python3-venv"; exit 1; }
@@ -32,6 +33,10 @@ up: setup
 test: setup-dev
 	@python3 cascade_web/bootstrap.py --browser
 	@$(PYTHON) -m pytest
+
+test-vllm: setup-dev
+	@python3 cascade_web/bootstrap.py --vllm
+	@.venv-vllm/bin/python -m pytest -m vllm tests/training
 
 check: export CASCADE_VAR = $(CHECK_VAR)
 check: setup-dev

@@ -2,6 +2,7 @@
 
     python3 cascade_web/bootstrap.py              what the product needs
     python3 cascade_web/bootstrap.py --dev        what tests and checks need on top
+    python3 cascade_web/bootstrap.py --vllm       an environment with vLLM for a CPU, to test that engine with
     python3 cascade_web/bootstrap.py --browser    Chromium for the browser tests, where it may be installed
 
 Nothing is done twice: a stamp holds the digest of what was installed, so a second call ends at once. The syntax stays
@@ -24,9 +25,10 @@ VENV = ROOT / ".venv"
 LOG = ROOT / "var" / "setup.log"
 STAMP = VENV / "installed"  # inside the environment, so that removing one removes the other
 OLDEST = (3, 11)
+VLLM_VENV = ROOT / ".venv-vllm"
 NEEDED_BYTES = 3_000_000_000
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PIP = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+PIP = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
 
 # What pip prints when the machine lacks something, and what a person can do about it; the first match counts.
 PIP_PROBLEMS = (
@@ -74,6 +76,8 @@ def main(arguments: list[str]) -> int:
     try:
         if "--browser" in arguments:
             install_browser()
+        elif "--vllm" in arguments:
+            install_vllm()
         else:
             install_packages(ROOT / ("requirements-dev.txt" if "--dev" in arguments else "requirements.txt"))
     except SetupError as error:
@@ -98,9 +102,29 @@ def install_packages(requirements: Path) -> None:
     if not works(VENV / "bin" / "python"):
         make_environment()
     print(f"Installing the packages of {requirements.name}; the first time takes some minutes.")
-    run_pip(["-r", str(requirements)])
+    run_pip(["install", "-r", str(requirements)])
     with open(STAMP, "a") as stamp:
         stamp.write(digest(requirements) + "\n")
+    print(f"Set up in {time.monotonic() - started:.0f} s.")
+
+
+def install_vllm() -> None:
+    """Build `.venv-vllm` on `.venv`: it sees the packages there, and adds or replaces those of requirements-vllm-cpu.txt."""
+    requirements, stamp = ROOT / "requirements-vllm-cpu.txt", VLLM_VENV / "installed"
+    wanted = digest(requirements) + STAMP.read_text()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    check_space()
+    started = time.monotonic()
+    shutil.rmtree(str(VLLM_VENV), ignore_errors=True)
+    python = str(VLLM_VENV / "bin" / "python")
+    if run_logged([str(VENV / "bin" / "python"), "-m", "venv", "--without-pip", str(VLLM_VENV)]) != 0:
+        raise SetupError(f"could not create {VLLM_VENV.name}; the reason is at the end of {LOG}")
+    (base,) = VENV.glob("lib/python*/site-packages")
+    (VLLM_VENV / base.relative_to(VENV) / "base.pth").write_text(f"{base}\n")
+    print(f"Installing the packages of {requirements.name}; the first time takes some minutes.")
+    run_pip(["--python", python, "install", "--no-deps", "-r", str(requirements)])
+    stamp.write_text(wanted)
     print(f"Set up in {time.monotonic() - started:.0f} s.")
 
 
@@ -171,7 +195,7 @@ def can_import(python: str, module: str) -> bool:
 def run_pip(arguments: list[str]) -> None:
     """Run pip with its output in the log and one line of progress on the screen."""
     with open(LOG, "a") as log:
-        log.write(f"\n$ pip install {' '.join(arguments)}\n")
+        log.write(f"\n$ pip {' '.join(arguments)}\n")
         process = subprocess.Popen(
             [*PIP, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=str(ROOT)
         )

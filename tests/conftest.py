@@ -37,7 +37,7 @@ def _prepare_environment() -> None:
     for name in DEPLOYED:
         os.environ.pop(name, None)
     # One thread per process, and none that spins while it waits: tests share the machine with the processes they start.
-    os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
+    os.environ.update(HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
     os.environ.setdefault("SECRET_KEY", "only for tests, which nobody signs in to from outside")
     os.environ["CASCADE_VAR"] = str(_start_stores())
     os.environ["DJANGO_SETTINGS_MODULE"] = "cascade_web.settings"

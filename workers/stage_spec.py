@@ -145,6 +145,11 @@ class _RolloutStageSpec(_StageSpec):
         about="What the chat template is told of thinking (enable_thinking). Left out: nothing, so that it does as it does.",
         source="C2 §4.2, §4.5: on",
     )
+    engine: Literal["auto", "torch", "vllm"] = setting(
+        "auto",
+        about="What samples: vLLM, plain torch, or vLLM where it is installed and there is a GPU.",
+        source="tiny",
+    )
 
 
 class RewardModelSpec(Spec):

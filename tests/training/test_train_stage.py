@@ -165,7 +165,10 @@ def test_a_stop_while_the_reward_model_trains(sft, tmp_path):
 def test_an_engine_that_is_not_there(sft, tmp_path, monkeypatch):
     monkeypatch.setenv("CASCADE_ENGINE", "abacus")
     outcome = run(prepare(tmp_path / "rl", GRPO, start_folder=start_of(sft)))
-    assert (outcome.code, outcome.reason) == ("bad_spec", "found CASCADE_ENGINE 'abacus', expected one of: torch")
+    assert (outcome.code, outcome.reason) == (
+        "bad_spec",
+        "found CASCADE_ENGINE 'abacus', expected one of: auto, torch, vllm",
+    )
 
 
 def test_a_trainer_whose_parent_died_stops_by_itself(sft, tmp_path):

@@ -83,7 +83,13 @@ def test_the_image_copies_what_exists_and_the_builder_is_given_it() -> None:
                 assert f"!{source}" in ignored, source
 
 
-def test_the_image_does_not_run_as_root() -> None:
-    last_stage = dockerfile().split("FROM ")[-1]
-    assert re.findall(r"^USER (\S+)$", last_stage, re.MULTILINE) == ["cascade"]
-    assert last_stage.index("USER cascade") < last_stage.index("CMD ")
+def test_the_images_do_not_run_as_root() -> None:
+    app, app_vllm = dockerfile().split("FROM ")[-2:]
+    assert re.findall(r"^USER (\S+)$", app, re.MULTILINE) == ["cascade"]
+    assert app.index("USER cascade") < app.index("CMD ")
+    assert re.findall(r"^USER (\S+)$", app_vllm, re.MULTILINE) == ["root", "cascade"]
+
+
+def test_the_images_that_are_built_are_in_the_dockerfile(compose: Any) -> None:
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", dockerfile(), re.MULTILINE))
+    assert {compose["services"][name]["build"]["target"] for name in APP_SERVICES} == {"app", "app-vllm"} <= stages

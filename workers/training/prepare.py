@@ -59,7 +59,7 @@ def prepare_method(
     if isinstance(stage, SFTSpec):
         return SFT(spec, stage, policy)
     _check_template(policy, stage)
-    sampler = make_sampler(policy)
+    sampler = make_sampler(policy, stage.engine)
     if isinstance(stage, MOPDSpec):
         return MOPD(spec, stage, policy, sampler, teachers=_teachers(folder, spec, stage, policy))
     # Always the start itself: after a resume, the policy is no longer what the penalty is measured from.

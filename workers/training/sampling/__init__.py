@@ -16,6 +16,7 @@ from workers.training.policy import Policy
 from workers.training.rollouts import Problem, Rollout
 from workers.training.sampling.engine import Answer, Decoding, Sampler
 from workers.training.sampling.torch_sampler import TorchSampler
+from workers.training.sampling.vllm_sampler import VLLMSampler, find_obstacle
 from workers.training.seeds import torch_rng
 
 __all__ = [
@@ -29,15 +30,24 @@ __all__ = [
     "sample_step",
 ]
 
-ENGINES: dict[str, Callable[[Policy], Sampler]] = {"torch": TorchSampler}
+ENGINES: dict[str, Callable[[Policy], Sampler]] = {"torch": TorchSampler, "vllm": VLLMSampler}
+AUTO = "auto"
 
 
-def make_sampler(policy: Policy) -> Sampler:
-    """Make the engine that the environment variable CASCADE_ENGINE names, plain torch by default."""
-    name = os.environ.get("CASCADE_ENGINE", "torch")
-    if name not in ENGINES:
-        raise BadSpecError(f"found CASCADE_ENGINE '{name}', expected one of: {', '.join(ENGINES)}")
-    return ENGINES[name](policy)
+def make_sampler(policy: Policy, engine: str = AUTO) -> Sampler:
+    """Make an engine; "auto" is vLLM where there is a GPU and vLLM that knows the model, else torch.
+
+    The environment variable CASCADE_ENGINE overrules what is asked for, for runs by hand. Raises BadSpecError for an
+    engine that cannot be had.
+    """
+    engine = os.environ.get("CASCADE_ENGINE") or engine
+    if engine == AUTO:
+        engine = "vllm" if torch.cuda.is_available() and not find_obstacle(policy) else "torch"
+    elif engine not in ENGINES:
+        raise BadSpecError(f"found CASCADE_ENGINE '{engine}', expected one of: {', '.join([AUTO, *ENGINES])}")
+    elif engine == "vllm" and (obstacle := find_obstacle(policy)):
+        raise BadSpecError(obstacle)
+    return ENGINES[engine](policy)
 
 
 def sample_step(
