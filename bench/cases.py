@@ -53,7 +53,7 @@ def build(case: Case, seed: int = SEED) -> tuple[Qwen3ForCausalLM, PreTrainedTok
     """
     tokenizer = build_tokenizer()
     model = build_model(MODELS[case.model], tokenizer, seed)
-    tokenizer.add_special_tokens({"eos_token": NEVER})  # type: ignore[no-untyped-call]
+    tokenizer.add_special_tokens({"eos_token": NEVER})
     model.config.eos_token_id = model.generation_config.eos_token_id = tokenizer.eos_token_id
     return model, tokenizer
 

@@ -12,7 +12,8 @@ from workers.training.mopd import MOPD
 from workers.training.optim import Optimizers
 from workers.training.policy import Policy, set_up_torch
 from workers.training.rollouts import Rollout
-from workers.training.sampling import TorchSampler, sample_rollouts
+from workers.training.sampling import Sampler, sample_rollouts
+from workers.training.sampling.torch_sampler import TorchSampler
 from workers.training.update import update_policy
 
 
@@ -73,7 +74,7 @@ def _steps(case: Case, stage: GRPOSpec | MOPDSpec, policy: Policy, method: GRPO 
 
 
 def _sample(
-    case: Case, stage: GRPOSpec | MOPDSpec, policy: Policy, engine: object, generator: torch.Generator
+    case: Case, stage: GRPOSpec | MOPDSpec, policy: Policy, engine: Sampler, generator: torch.Generator
 ) -> list[Rollout]:
     rollouts = sample_rollouts(policy, engine, problems(case), stage.rollouts_per_prompt, stage, generator)
     assert all(len(rollout.token_ids) == case.response_tokens for rollout in rollouts)

@@ -10,7 +10,7 @@ from bench.cases import LEARNING_RATE, Case, build, prompts, reward
 from bench.turns import Turns, take_turns
 
 
-class _Turn(TrainerCallback):  # type: ignore[misc]
+class _Turn(TrainerCallback):
     """A turn for each step of a foreign loop."""
 
     def __init__(self, turns: Turns) -> None:
@@ -73,14 +73,14 @@ def generate(case: Case, turns: Turns) -> None:
 def generate_steps(case: Case) -> Any:
     """Sample a batch with `generate`, for ever."""
     model, tokenizer = build(case)
-    model = model.eval()
+    model = model.eval()  # type: ignore[no-untyped-call]
     ids = tokenizer.apply_chat_template(
         [[{"role": "user", "content": prompt}] for prompt in prompts(case)],
         add_generation_prompt=True,
         return_dict=False,
     )
     ids_BS = torch.tensor(ids).repeat_interleave(case.n_rollouts, dim=0)
-    config = GenerationConfig(
+    config = GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=case.response_tokens,
         do_sample=True,
         top_k=0,

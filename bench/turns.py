@@ -40,7 +40,9 @@ class Turns:
 
     def _memory(self) -> float:
         """Peak memory above what the imports took, in MB (10^6 bytes)."""
-        return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - self.at_rest) / 1e6
+        peak: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        above: float = (peak - self.at_rest) / 1e6
+        return above
 
 
 def take_turns(turns: Turns, steps: Iterator[None]) -> None:
