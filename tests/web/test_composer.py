@@ -129,7 +129,7 @@ def test_a_learned_reward_brings_its_reward_model_and_takes_it_away(ada: Client)
 def test_yaml_becomes_the_form_and_the_form_yaml(ada: Client) -> None:
     as_text = _press(ada, _form(ada), "show:yaml")
     assert load_recipe(as_text["text"]) == load_preset("tiny-cascade")
-    edited = as_text | {"text": as_text["text"].replace("steps: 90", "steps: 91") + "# a remark"}
+    edited = as_text | {"text": as_text["text"].replace("steps: 80", "steps: 91") + "# a remark"}
     assert _press(ada, edited, "check")["text"].strip().endswith("# a remark")
     assert _press(ada, edited, "show:form")["stages.2.steps"] == "91"
 
