@@ -75,6 +75,8 @@ MOPD_OPTIONS = {
 }
 ELSEWHERE = {
     "kind",
+    "engine",
+    "cpu_threads",
     "name",
     "starts_from",
     "steps",
