@@ -53,4 +53,5 @@ check: setup-dev
 	@echo "All checks passed."
 
 bench: setup-dev
+	@$(PYTHON) -m bench.engine
 	@$(PYTHON) -m bench.recovery
