@@ -67,6 +67,16 @@ def check_schedule(stage: "_StageSpec") -> None:
         )
 
 
+def check_lora(stage: "_StageSpec") -> None:
+    """Raise SpecRuleError where adapters would be trained by Muon."""
+    if stage.lora is not None and stage.optimizer == "muon":
+        raise SpecRuleError(
+            ("optimizer",),
+            "found optimizer muon with lora, expected adamw: Muon orthogonalises the update of a whole matrix, and an "
+            "adapter is a product of two; set optimizer to adamw or leave out lora",
+        )
+
+
 def check_updates(stage: "GRPOSpec") -> None:
     """Raise SpecRuleError where a batch has fewer groups than updates."""
     if stage.updates_per_batch > stage.prompts_per_step:

@@ -17,10 +17,11 @@ from workers import rules
 from workers.catalogue import DOMAINS
 from workers.document import Slug, Spec, Text, setting
 from workers.rules import BASE, BEST, SpecRuleError, check_domain
-from workers.stage_spec import GRPOSpec, MOPDSpec, RewardModelSpec, SFTSpec, StageSpec
+from workers.stage_parts import LoRASpec, RewardModelSpec
+from workers.stage_spec import GRPOSpec, MOPDSpec, SFTSpec, StageSpec
 
 __all__ = [
-    "BASE", "BEST", "BenchmarkSpec", "FolderModelSpec", "GRPOSpec", "MOPDSpec", "ModelSpec", "RecipeSpec",
+    "BASE", "BEST", "BenchmarkSpec", "FolderModelSpec", "GRPOSpec", "LoRASpec", "MOPDSpec", "ModelSpec", "RecipeSpec",
     "ResolvedStageSpec", "RewardModelSpec", "SFTSpec", "ScoringSpec", "Spec", "SpecRuleError", "StageSpec", "TinyModelSpec",
 ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from workers import rules
 from workers.catalogue import DOMAINS
 from workers.document import Slug, Spec, setting
 from workers.rules import BEST, SpecRuleError, check_weights
+from workers.stage_parts import LoRASpec, RewardModelSpec
 
 Weights = dict[str, float]
 
@@ -57,6 +58,32 @@ class _StageSpec(Spec):
     beta2: float = setting(0.95, about="AdamW's second-moment decay.", source="C2 Tables 8-10", ge=0, lt=1)
     weight_decay: float = setting(0.0, about="Decoupled weight decay.", ge=0, le=1)
     max_grad_norm: float = setting(1.0, about="Gradient norm above which the gradient is scaled down.", gt=0, le=1e6)
+    precision: Literal["float32", "bfloat16"] = setting(
+        "float32",
+        about="What the model computes in. With bfloat16 the optimiser keeps float32 weights, so that small steps are not lost.",
+        source="ours; on a CPU bfloat16 is no faster",
+    )
+    gradient_checkpointing: bool = setting(
+        False,
+        about="Keep only each block's input and compute the rest again for the backward pass: less memory, a third more time.",
+        source="arXiv 1604.06174",
+    )
+    micro_batch_tokens: int = setting(
+        2048,
+        about="Tokens that run through the model at once. Bounds memory; changes no gradient.",
+        unit="tokens",
+        source="tiny: what fits the cache of a CPU core",
+        ge=64,
+        le=4_194_304,
+    )
+    lora: LoRASpec | None = setting(
+        None, about="Train low-rank adapters instead of the weights.", source="arXiv 2106.09685"
+    )
+    liger: bool = setting(
+        False,
+        about="Use Liger's kernels; needs an NVIDIA GPU and requirements-liger.txt.",
+        source="arXiv 2410.10989",
+    )
     cpu_threads: int = setting(
         1,
         about="Threads of the trainer where it runs on a CPU. More than there are idle cores slow it down.",
@@ -75,6 +102,11 @@ class _StageSpec(Spec):
     @model_validator(mode="after")
     def _schedule_is_possible(self) -> Self:
         rules.check_schedule(self)
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_have_an_optimizer(self) -> Self:
+        rules.check_lora(self)
         return self
 
 
@@ -149,35 +181,6 @@ class _RolloutStageSpec(_StageSpec):
         "auto",
         about="What samples: vLLM, plain torch, or vLLM where it is installed and there is a GPU.",
         source="tiny",
-    )
-
-
-class RewardModelSpec(Spec):
-    """A Bradley-Terry reward model, trained by the stage before its first step on the domain's preference pairs."""
-
-    steps: int = setting(
-        200, about="Optimiser updates of the reward model.", unit="steps", source="tiny", ge=1, le=100_000
-    )
-    pairs_per_step: int = setting(64, about="Preference pairs per update.", unit="pairs", source="tiny", ge=1, le=4096)
-    learning_rate: float = setting(3e-3, about="AdamW learning rate.", source="tiny", gt=0, le=1)
-    hidden_size: int = setting(
-        48, about="Width of the reward model.", unit="features", source="tiny", ge=8, le=1024, multiple_of=8
-    )
-    layers: int = setting(2, about="Transformer blocks of the reward model.", unit="blocks", source="tiny", ge=1, le=24)
-    hard_negatives: float = setting(
-        0.3,
-        about="Share of pairs whose worse answer is polite spam. 0 invites reward hacking.",
-        source="tiny",
-        ge=0,
-        le=1,
-    )
-    length_bias: float = setting(
-        0.15,
-        about="How far annotators favour the longer answer, per token of difference.",
-        unit="utility per token",
-        source="tiny",
-        ge=0,
-        le=2,
     )
 
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from workers.spec import MOPDSpec, ResolvedStageSpec, TinyModelSpec
-from workers.training import update as update_module
 from workers.training.mopd import MOPD
 from workers.training.optim import Optimizers
 from workers.training.policy import Policy, build_policy
@@ -90,8 +89,7 @@ def test_credit_and_update_are_the_equations(monkeypatch):
     )
     teachers = {domain: policy_of(1 + number) for number, domain in enumerate(DOMAINS)}
     method = MOPD(spec, stage, student, make_sampler(student), teachers=teachers)
-    optimizers, found = Optimizers(student.model, stage), []
-    monkeypatch.setattr(update_module, "MICRO_BATCH_TOKENS", 40)
+    optimizers, found = Optimizers(student.model, stage.model_copy(update={"micro_batch_tokens": 40})), []
     monkeypatch.setattr(optimizers, "step", lambda step: found.extend(p.grad.clone() for p in optimizers.parameters))
     update = update_policy(student, method.credit(batch), optimizers, method, step=1)
 

@@ -17,7 +17,6 @@ import torch
 from transformers import AutoModelForCausalLM, Qwen3Config, TrainerCallback
 
 from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, TinyModelSpec
-from workers.training import update as update_module
 from workers.training.grpo import GRPO
 from workers.training.mopd import MOPD
 from workers.training.optim import Optimizers
@@ -193,8 +192,7 @@ def loss_of(trainer, inputs: dict[str, torch.Tensor]) -> Step:
 
 def ours(policy: Policy, method: GRPO | MOPD, monkeypatch, batch: list[Rollout]) -> Step:
     """One of our updates, over several rows."""
-    optimizers, found = Optimizers(policy.model, method.stage), []
-    monkeypatch.setattr(update_module, "MICRO_BATCH_TOKENS", 40)
+    optimizers, found = Optimizers(policy.model, method.stage.model_copy(update={"micro_batch_tokens": 40})), []
     monkeypatch.setattr(optimizers, "step", lambda step: found.extend(p.grad.clone() for p in optimizers.parameters))
     update = update_policy(policy, method.credit(batch), optimizers, method, step=1)
     return update.loss, found

@@ -70,7 +70,7 @@ def test_a_folder_that_is_not_there(tmp_path):
 
 
 def test_without_a_resume_folder_a_stage_begins(policy, tmp_path):
-    assert load_resume(StageDir(tmp_path), policy, Optimizers(policy.model, STAGE)) == 0
+    assert load_resume(StageDir(tmp_path), Optimizers(policy.model, STAGE)) == 0
 
 
 def test_only_the_last_resume_folder_is_kept_and_read(policy, tmp_path):
@@ -79,28 +79,28 @@ def test_only_the_last_resume_folder_is_kept_and_read(policy, tmp_path):
         for parameter in policy.model.parameters():
             parameter.grad = torch.full_like(parameter, 0.1)
         optimizers.step(step)
-        save_resume(StageDir(tmp_path), step, policy, optimizers)
+        save_resume(StageDir(tmp_path), step, optimizers)
     assert [path.name for path in (tmp_path / "resume").iterdir()] == ["step_000002"]
 
     other = build_policy(TINY, seed=2)
     restored = Optimizers(other.model, STAGE)
-    assert load_resume(StageDir(tmp_path), other, restored) == 2
+    assert load_resume(StageDir(tmp_path), restored) == 2
     assert same(weights(policy), weights(other))
     assert same(optimizers.state_tensors(), restored.state_tensors())
 
 
 def test_a_folder_that_was_not_finished_does_not_count(policy, tmp_path):
     optimizers = Optimizers(policy.model, STAGE)
-    save_resume(StageDir(tmp_path), 3, policy, optimizers)
+    save_resume(StageDir(tmp_path), 3, optimizers)
     (tmp_path / "resume" / "step_000004.tmp").mkdir()
-    assert load_resume(StageDir(tmp_path), policy, optimizers) == 3
+    assert load_resume(StageDir(tmp_path), optimizers) == 3
 
 
 def test_a_damaged_resume_folder_is_moved_aside(policy, tmp_path):
     optimizers = Optimizers(policy.model, STAGE)
-    save_resume(StageDir(tmp_path), 3, policy, optimizers)
+    save_resume(StageDir(tmp_path), 3, optimizers)
     checksums = tmp_path / "resume" / "step_000003" / "checksums.json"
     checksums.write_text(json.dumps(dict.fromkeys(json.loads(checksums.read_text()), "0")))
     with pytest.raises(CorruptCheckpointError, match=r"moved to damaged_step_000003, retry to start this stage over"):
-        load_resume(StageDir(tmp_path), policy, optimizers)
-    assert load_resume(StageDir(tmp_path), policy, optimizers) == 0
+        load_resume(StageDir(tmp_path), optimizers)
+    assert load_resume(StageDir(tmp_path), optimizers) == 0

@@ -78,8 +78,8 @@ class Plain:
         return TokenLosses(-tokens.advantages_N * logprobs_NV.gather(1, tokens.ids_N[:, None]).squeeze(1))
 
 
-def gradients(policy, monkeypatch, rollouts) -> list[torch.Tensor]:
-    optimizers, found = Optimizers(policy.model, STAGE), []
+def gradients(policy, monkeypatch, rollouts, stage=STAGE) -> list[torch.Tensor]:
+    optimizers, found = Optimizers(policy.model, stage), []
     monkeypatch.setattr(optimizers, "step", lambda step: found.extend(p.grad.clone() for p in optimizers.parameters))
     update_policy(policy, rollouts, optimizers, Plain(), step=1)
     return found
@@ -98,11 +98,10 @@ def test_every_token_gets_the_logprobs_it_would_get_alone(policy):
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("at_once", [10_000, 12, 1])
+@pytest.mark.parametrize("at_once", [10_000, 64, 12, 1])
 def test_every_weight_gets_the_gradient_it_would_get_alone(policy, monkeypatch, at_once):
-    monkeypatch.setattr(update_module, "MICRO_BATCH_TOKENS", at_once)
     monkeypatch.setattr(update_module, "LOGITS_AT_ONCE", at_once * 305)
-    ours = gradients(policy, monkeypatch, ROLLOUTS)
+    ours = gradients(policy, monkeypatch, ROLLOUTS, STAGE.model_copy(update={"micro_batch_tokens": at_once}))
     n_tokens = sum(len(r.token_ids) for r in ROLLOUTS)
     for r in ROLLOUTS:
         picked = alone(policy, r).gather(1, torch.tensor(r.token_ids)[:, None])
@@ -119,16 +118,22 @@ def test_a_prompt_stands_once_in_the_row():
     assert len(pack.predictors_N) == sum(len(r.token_ids) for r in ROLLOUTS)
 
 
-def test_micro_batches_hold_each_rollout_once_and_keep_groups_together(monkeypatch):
-    monkeypatch.setattr(update_module, "MICRO_BATCH_TOKENS", 20)
-    batches = list(micro_batches(ROLLOUTS, Plain()))
+def test_micro_batches_hold_each_rollout_once_and_keep_groups_together():
+    batches = list(micro_batches(ROLLOUTS, Plain(), 20))
     assert sorted(row for rows in batches for row in rows) == list(range(len(ROLLOUTS)))
     assert any({0, 1, 2} <= set(rows) for rows in batches)
 
 
-def test_a_group_that_is_too_large_is_cut(monkeypatch):
-    monkeypatch.setattr(update_module, "MICRO_BATCH_TOKENS", 10)
-    assert sorted(micro_batches(ROLLOUTS[:3], Plain())) == [[0, 1], [2]]
+def test_a_group_that_is_too_large_is_cut():
+    assert sorted(micro_batches(ROLLOUTS[:3], Plain(), 10)) == [[0, 1], [2]]
+
+
+def test_padded_rows_stay_within_the_limit_and_below_twice_their_length():
+    # lengths 9 6 14 | 13 12 | 11 | 8 | 2 5, less the prompts' part: a row is prompt and response but its last token
+    lengths = [len(r.prompt_ids) + len(r.token_ids) - 1 for r in ROLLOUTS]
+    assert lengths == [9, 6, 14, 13, 12, 11, 8, 2, 5]
+    batches = list(micro_batches(ROLLOUTS, Plain(), 40, is_packed=False))
+    assert [[lengths[row] for row in rows] for rows in batches] == [[2], [5, 6, 8, 9], [11, 12, 13], [14]]
 
 
 def test_rollouts_of_different_references_never_share_a_row():
@@ -136,5 +141,5 @@ def test_rollouts_of_different_references_never_share_a_row():
         def reference_of(self, rollout):
             return rollout.group % 2
 
-    batches = list(micro_batches(ROLLOUTS, TwoTeachers()))
+    batches = list(micro_batches(ROLLOUTS, TwoTeachers(), 2048))
     assert all(len({ROLLOUTS[row].group % 2 for row in rows}) == 1 for rows in batches)

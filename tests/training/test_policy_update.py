@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from workers.spec import GRPOSpec, TinyModelSpec
-from workers.training import update as update_module
 from workers.training.failures import BadSpecError, NotFiniteError
 from workers.training.loss import policy_gradient, sampled
 from workers.training.optim import Optimizers
@@ -54,9 +53,8 @@ def update(policy, rollouts, optimizers, *, average="token", step=1) -> Update:
 
 
 def gradient_of(policy, monkeypatch, rollouts, *, average="token", at_once=10_000) -> torch.Tensor:
-    monkeypatch.setattr(update_module, "MICRO_BATCH_TOKENS", at_once)
     grads = []
-    optimizers = Optimizers(policy.model, STAGE)
+    optimizers = Optimizers(policy.model, STAGE.model_copy(update={"micro_batch_tokens": at_once}))
     monkeypatch.setattr(optimizers, "step", lambda step: grads.extend(p.grad.flatten() for p in optimizers.parameters))
     update(policy, rollouts, optimizers, average=average)
     return torch.cat(grads)
@@ -88,13 +86,13 @@ def test_a_constant_average_divides_by_what_full_length_would_have(policy, monke
     torch.testing.assert_close(gradient_of(policy, monkeypatch, ROLLOUTS, average=12), by_token * 21 / 48)
 
 
-def test_stats_come_back_in_the_order_of_the_rollouts(policy, monkeypatch):
-    monkeypatch.setattr(update_module, "MICRO_BATCH_TOKENS", 16)
+def test_stats_come_back_in_the_order_of_the_rollouts(policy):
+    stage = STAGE.model_copy(update={"micro_batch_tokens": 16})
     expected = []
     for r in ROLLOUTS:
         pack = pack_rollouts([r], policy.device)
         expected.append(sampled(policy.logprobs(policy.hidden(pack)), pack.tokens.ids_N).mean().item())
-    found = update(policy, ROLLOUTS, Optimizers(policy.model, STAGE))
+    found = update(policy, ROLLOUTS, Optimizers(policy.model, stage))
     assert found.stats["logprob"] == pytest.approx(expected, rel=1e-4)
     assert found.n_tokens == 21
 

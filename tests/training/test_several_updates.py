@@ -68,7 +68,7 @@ def test_each_part_takes_one_step_at_the_rate_of_the_step(policy):
     method = grpo(other)
     for rollout in second:
         rollout.old_logprobs = None
-    remember_logprobs(other, second, method)
+    remember_logprobs(other, second, method, method.stage.micro_batch_tokens)
     update_policy(other, first, optimizers, method, step=3)
     update_policy(other, second, optimizers, method, step=3)
     for ours, expected in zip(policy.model.parameters(), other.model.parameters(), strict=True):

@@ -11,15 +11,17 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from workers.stage_dir import MODEL_CARD, StageDir, step_name, step_of
 from workers.training.failures import BadSpecError, CorruptCheckpointError
+from workers.training.lora import merged_weights
 from workers.training.optim import Optimizers
 from workers.training.policy import Policy, load_policy
 
@@ -29,36 +31,36 @@ CHECKSUMS = "checksums.json"
 def save_checkpoint(folder: Path, policy: Policy, *, card: str = "") -> None:
     """Write weights, tokenizer and model card in Hugging Face layout, for whoever starts from them or learns from them."""
     with written_beside(folder) as beside:
-        policy.model.save_pretrained(beside)
+        policy.model.save_pretrained(beside, state_dict=dict(merged_weights(policy.model)))
         policy.tokenizer.save_pretrained(beside)
         if card:
             (beside / MODEL_CARD).write_text(card)
 
 
-def load_checkpoint(folder: Path) -> Policy:
-    """Read a checkpoint or any model folder; raises CorruptCheckpointError if it is not what was written."""
+def load_checkpoint(folder: Path, dtype: torch.dtype = torch.float32) -> Policy:
+    """Read a checkpoint or any model folder, whatever dtype it is in; raises CorruptCheckpointError if it is not what was written."""
     folder = folder.resolve()
     if not folder.is_dir():
         raise BadSpecError(
             f"found no folder {folder}, expected a checkpoint there; run the stage that leaves it, or correct the name"
         )
     check_folder(folder)
-    return load_policy(folder)
+    return load_policy(folder, dtype)
 
 
-def save_resume(stage_dir: StageDir, step: int, policy: Policy, optimizers: Optimizers) -> None:
+def save_resume(stage_dir: StageDir, step: int, optimizers: Optimizers) -> None:
     """Write all that resuming after `step` needs, then drop what came before."""
     target = stage_dir.resume / step_name(step)
     with written_beside(target) as beside:
-        save_file(_plain(dict(policy.model.named_parameters())), beside / "weights.safetensors")
+        save_file(_plain(optimizers.weights), beside / "weights.safetensors")
         save_file(_plain(optimizers.state_tensors()), beside / "optimizers.safetensors")
     for older in stage_dir.resume.iterdir():
         if older != target:
             shutil.rmtree(older)
 
 
-def load_resume(stage_dir: StageDir, policy: Policy, optimizers: Optimizers) -> int:
-    """Go back to the last resume folder and return its step, 0 where there is none.
+def load_resume(stage_dir: StageDir, optimizers: Optimizers) -> int:
+    """Go back to the last resume folder and return its step, 0 where there is none; the model gets its weights too.
 
     Raises CorruptCheckpointError if it is damaged, after moving it aside.
     """
@@ -73,9 +75,9 @@ def load_resume(stage_dir: StageDir, policy: Policy, optimizers: Optimizers) -> 
         raise CorruptCheckpointError(
             f"{error}; it was moved to {aside.name}, retry to start this stage over"
         ) from error
-    parameters = dict(policy.model.named_parameters())
     for name, value in load_file(last / "weights.safetensors").items():
-        parameters[name].data.copy_(value)
+        optimizers.weights[name].data.copy_(value)
+    optimizers.hand_over()
     optimizers.load_state_tensors(load_file(last / "optimizers.safetensors"))
     return step_of(last)
 
@@ -132,6 +134,6 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Detach, and copy to the CPU's contiguous layout, which safetensors asks for."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -1,7 +1,7 @@
 """Optimisers, their learning rate over a stage, and their state as plain tensors.
 
 Muon takes hidden matrices; embeddings, the output head, norms and biases stay with AdamW. Weight decay acts on matrices
-only.
+only. In bfloat16 they update float32 masters, whose rounding the model computes with (precision.py).
 """
 
 import math
@@ -11,18 +11,26 @@ from torch import Tensor, nn
 
 from workers.spec import GRPOSpec, MOPDSpec, SFTSpec
 from workers.training.muon import Muon
+from workers.training.precision import with_masters
 
 AnyStage = SFTSpec | GRPOSpec | MOPDSpec
 MUON_MOMENTUM = 0.95
 
 
 class Optimizers:
-    """The one or two optimisers of a stage, stepped and saved as one."""
+    """The one or two optimisers of a stage, stepped and saved as one.
+
+    `weights` are what they update, by name: the model's trained parameters, or in bfloat16 their masters.
+    """
 
     def __init__(self, model: nn.Module, stage: AnyStage) -> None:
         self.stage = stage
-        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        muon = _hidden_matrices(model) if stage.optimizer == "muon" else []
+        trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        matrices = _hidden_matrices(model) if stage.optimizer == "muon" else []
+        self.weights = with_masters(model) if stage.precision == "bfloat16" else trained
+        self._rounded = [(trained[name], weight) for name, weight in self.weights.items() if weight is not trained[name]]
+        self.parameters = list(self.weights.values())
+        muon = [self.weights[name] for name in matrices]
         self.parts: list[tuple[torch.optim.Optimizer, float]] = []  # with each one's share of the learning rate
         if muon:
             self.parts.append((_muon(muon, stage), 1.0))
@@ -42,6 +50,13 @@ class Optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * share
             optimizer.step()
+        self.hand_over()
+
+    @torch.no_grad()
+    def hand_over(self) -> None:
+        """Give the model the weights as they are now, where it computes with their rounding."""
+        for parameter, weight in self._rounded:
+            parameter.copy_(weight)
 
     def clear_gradients(self) -> None:
         for parameter in self.parameters:
@@ -76,8 +91,8 @@ def learning_rate_at(stage: AnyStage, step: int) -> float:
     return stage.learning_rate + fall * (stage.final_learning_rate - stage.learning_rate)
 
 
-def _hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
-    """Find the matrices between embeddings and output head; a tied head is the embedding itself."""
+def _hidden_matrices(model: nn.Module) -> list[str]:
+    """Name the matrices between embeddings and output head; a tied head is the embedding itself."""
     outer = {
         id(parameter)
         for module in model.modules()
@@ -87,7 +102,9 @@ def _hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
     head = getattr(model, "lm_head", None)
     if isinstance(head, nn.Module):
         outer |= {id(parameter) for parameter in head.parameters()}
-    return [p for p in model.parameters() if p.requires_grad and p.ndim == 2 and id(p) not in outer]
+    return [
+        name for name, p in model.named_parameters() if p.requires_grad and p.ndim == 2 and id(p) not in outer
+    ]
 
 
 def _muon(matrices: list[nn.Parameter], stage: AnyStage) -> torch.optim.Optimizer:

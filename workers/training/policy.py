@@ -4,6 +4,8 @@ The probability of a token is the model's at the stage's sampling temperature, b
 sampler reports, and the trainer differentiates, the same quantity. Dropout stays off, so that both compute alike.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ class Policy:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.to(self.device).eval()
         self.tokenizer = tokenizer
+        self.around: Callable[[], AbstractContextManager[None]] = nullcontext  # a pass of `hidden`
         self.can_pack = can_pack(model)
         if self.can_pack:
             model.set_attn_implementation(ATTENTION)
@@ -67,9 +70,10 @@ class Policy:
 
     def hidden(self, pack: Pack) -> Tensor:
         """Run all but the output head: the last hidden state at the place that predicts each response token, (N, D)."""
-        if not self.can_pack:
-            return self._hidden_padded(pack.rollouts)
-        hidden_1MD = self.run(pack.ids_M[None], pack.positions_M[None], pack.layout)
+        with self.around():
+            if not self.can_pack:
+                return self._hidden_padded(pack.rollouts)
+            hidden_1MD = self.run(pack.ids_M[None], pack.positions_M[None], pack.layout)
         return hidden_1MD[0].index_select(0, pack.predictors_N)
 
     def run(self, ids_BT: Tensor, positions_BT: Tensor, layout: SeesLayout) -> Tensor:
@@ -123,13 +127,12 @@ class Policy:
         return torch.cat([hidden_BSD[row, len(r.prompt_ids) - 1 : len(whole[row])] for row, r in enumerate(rollouts)])
 
 
-def load_policy(folder: Path) -> Policy:
+def load_policy(folder: Path, dtype: torch.dtype = torch.float32) -> Policy:
     """Read a model and its tokenizer from a folder in Hugging Face layout; nothing is downloaded, no code of it is run."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    # float32: on a CPU bfloat16 is no faster, and an optimiser's small steps would be lost in it
     model = AutoModelForCausalLM.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=dtype
     )
     for parameter in model.parameters():
         # Out of the mapped file into aligned memory of our own: matrix products are faster there, their last bits do not

@@ -3,15 +3,21 @@
 from pathlib import Path
 from typing import Protocol
 
+import torch
+
 from workers.catalogue import DOMAINS
 from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec
 from workers.stage_dir import StageDir
 from workers.training.checkpoints import load_checkpoint, save_checkpoint
 from workers.training.failures import BadSpecError
 from workers.training.grpo import GRPO
+from workers.training.kernels import check_liger, use_liger
+from workers.training.lora import add_adapters, without_adapters
 from workers.training.mopd import MOPD
 from workers.training.policy import Policy, build_policy
+from workers.training.precision import DTYPES
 from workers.training.process import StopRequest
+from workers.training.recompute import recompute_activations
 from workers.training.record import Reporter
 from workers.training.reward_model import RewardModel, prepare_reward_model
 from workers.training.rollouts import Batch, Rollout
@@ -41,10 +47,29 @@ class StopRequestedError(Exception):
     """A stop was asked for while preparing, before there was anything to keep."""
 
 
-def start_policy(folder: StageDir, spec: ResolvedStageSpec) -> Policy:
+def trainable_policy(folder: StageDir, spec: ResolvedStageSpec) -> Policy:
+    """Load the weights that the stage starts from, and make them ready to train as it asks; `Optimizers` round them.
+
+    Raises BadSpecError for what cannot be done with this model or on this machine.
+    """
+    stage = spec.stage
+    if stage.liger:
+        check_liger()
+    # What is trained needs its start in float32; what adapters leave frozen can be rounded at once.
+    policy = start_policy(folder, spec, DTYPES[stage.precision] if stage.lora else torch.float32)
+    if stage.liger:
+        use_liger(policy)
+    if stage.lora:
+        add_adapters(policy, stage.lora, seed_of(spec.seed, stage.name, "adapters"))
+    if stage.gradient_checkpointing:
+        recompute_activations(policy)
+    return policy
+
+
+def start_policy(folder: StageDir, spec: ResolvedStageSpec, dtype: torch.dtype = torch.float32) -> Policy:
     """Load the weights that the stage starts from; without any, build the base model and leave it as checkpoint 0."""
     if spec.start_folder is not None:
-        return load_checkpoint(folder.path / spec.start_folder)
+        return load_checkpoint(folder.path / spec.start_folder, dtype)
     policy = build_policy(spec.model, seed_of(spec.seed, "base model"))
     if not folder.checkpoint(0).exists():
         save_checkpoint(folder.checkpoint(0), policy)
@@ -62,8 +87,7 @@ def prepare_method(
     sampler = make_sampler(policy, stage.engine)
     if isinstance(stage, MOPDSpec):
         return MOPD(spec, stage, policy, sampler, teachers=_teachers(folder, spec, stage, policy))
-    # Always the start itself: after a resume, the policy is no longer what the penalty is measured from.
-    reference = start_policy(folder, spec) if stage.kl_coefficient > 0 else None
+    reference = _reference(folder, spec, policy) if stage.kl_coefficient > 0 else None
     reward_model = _reward_model(folder, spec, stage, policy, report, stop)
     return GRPO(spec, stage, policy, sampler, reference=reference, reward_model=reward_model)
 
@@ -77,6 +101,11 @@ def _check_template(policy: Policy, stage: GRPOSpec | MOPDSpec) -> None:
         )
 
 
+def _reference(folder: StageDir, spec: ResolvedStageSpec, policy: Policy) -> Policy:
+    """Find the start itself: after a resume, the policy is no longer what the penalty is measured from."""
+    return without_adapters(policy) if spec.stage.lora else start_policy(folder, spec, DTYPES[spec.stage.precision])
+
+
 def _teachers(folder: StageDir, spec: ResolvedStageSpec, stage: MOPDSpec, policy: Policy) -> dict[str, Policy]:
     """Load each teacher once, however many domains it teaches; raises BadSpecError if it speaks another language."""
     missing = sorted(set(stage.domains) - set(spec.teacher_folders))
@@ -88,7 +117,7 @@ def _teachers(folder: StageDir, spec: ResolvedStageSpec, stage: MOPDSpec, policy
     for domain in stage.domains:
         path = (folder.path / spec.teacher_folders[domain]).resolve()
         if path not in loaded:
-            loaded[path] = load_checkpoint(path)
+            loaded[path] = load_checkpoint(path, DTYPES[stage.precision])
             _check_tokenizer(policy, loaded[path], spec.teachers.get(domain, str(path)), domain)
     return {domain: loaded[(folder.path / spec.teacher_folders[domain]).resolve()] for domain in stage.domains}
 

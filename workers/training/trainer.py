@@ -23,7 +23,7 @@ from workers.training.checkpoints import load_resume, save_checkpoint, save_resu
 from workers.training.memory import check_memory
 from workers.training.optim import Optimizers, learning_rate_at
 from workers.training.policy import Policy, set_up_torch
-from workers.training.prepare import Method, StopRequestedError, prepare_method, start_policy
+from workers.training.prepare import Method, StopRequestedError, prepare_method, trainable_policy
 from workers.training.process import StopRequest
 from workers.training.record import Reporter, record_rollouts, record_step
 from workers.training.rollouts import Batch
@@ -53,9 +53,9 @@ def train(folder: StageDir, stop: StopRequest) -> Outcome:
     report = Reporter(folder, spec.stage.steps)
     check_memory(folder, spec)
     report.tell("load", now=True)
-    policy = start_policy(folder, spec)
+    policy = trainable_policy(folder, spec)
     optimizers = Optimizers(policy.model, spec.stage)
-    done = load_resume(folder, policy, optimizers)
+    done = load_resume(folder, optimizers)
     drop_records_after(folder.steps, done)
     try:
         method = prepare_method(folder, spec, policy, report, stop)
@@ -79,7 +79,7 @@ def _loop(training: Training, stop: StopRequest, done: int) -> int:
         is_stopped = stop.is_set()
         if is_stopped or step % stage.checkpoint_every == 0:
             training.report.tell("save")
-            save_resume(training.folder, step, training.policy, training.optimizers)
+            save_resume(training.folder, step, training.optimizers)
         if is_stopped:
             return step
     if done < stage.steps:

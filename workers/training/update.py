@@ -3,7 +3,8 @@
 Where a stage asks for several updates per batch, each takes its share of the groups, and what the policy gave their tokens
 before the first update is noted first. For each update:
 
-1. Rollouts are packed into rows of about MICRO_BATCH_TOKENS tokens; rollouts of one prompt stay together.
+1. Rollouts are packed into rows of at most `micro_batch_tokens` tokens, one that is longer alone; those of one prompt stay
+   together. Where they cannot be packed, rows of like length are padded to the longest of them.
 2. A row runs through the model once; the output head and the loss follow in chunks of tokens, each with its own backward
    pass, so that vocabulary x tokens never stands in memory at once and nothing is computed twice.
 3. The gradients at the hidden states then run backward through the model.
@@ -25,8 +26,8 @@ from workers.training.packing import Pack, Tokens, pack_rollouts, packed_size
 from workers.training.policy import Policy
 from workers.training.rollouts import Rollout
 
-MICRO_BATCH_TOKENS = 2048  # in one row: bounds memory, and fits the cache of a CPU core
 LOGITS_AT_ONCE = 2**24  # tokens x vocabulary in one chunk of the output head
+MOST_PADDED = 2  # times its own length, what a row may be padded to
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def update_policy(
     if not rollouts:
         return Update()
     parts = minibatches(rollouts, n_updates)
-    remember_logprobs(policy, [rollout for part in parts[1:] for rollout in part], credit)
+    later = [rollout for part in parts[1:] for rollout in part]
+    remember_logprobs(policy, later, credit, optimizers.stage.micro_batch_tokens)
     updates = [_update(policy, part, optimizers, credit, step) for part in parts]
     return updates[0] if len(updates) == 1 else _together(updates)
 
@@ -95,13 +97,13 @@ def minibatches(rollouts: list[Rollout], n_updates: int) -> list[list[Rollout]]:
 
 
 @torch.no_grad()
-def remember_logprobs(policy: Policy, rollouts: list[Rollout], credit: Credit) -> None:
+def remember_logprobs(policy: Policy, rollouts: list[Rollout], credit: Credit, limit: int) -> None:
     """Note what the policy gives each rollout's tokens now: `Rollout.old_logprobs`.
 
     The trainer's own log-probs, not the sampler's: so a clip measures how far updates have moved the policy, and never what
     an engine computes otherwise.
     """
-    for rows in micro_batches(rollouts, credit) if rollouts else ():
+    for rows in micro_batches(rollouts, credit, limit, is_packed=policy.can_pack) if rollouts else ():
         pack = pack_rollouts([rollouts[row] for row in rows], policy.device)
         hidden_ND = policy.hidden(pack)
         logprobs_N = torch.cat(
@@ -115,37 +117,55 @@ def remember_logprobs(policy: Policy, rollouts: list[Rollout], credit: Credit) -
             rollout.old_logprobs = list(islice(logprobs, len(rollout.token_ids)))
 
 
-def micro_batches(rollouts: list[Rollout], credit: Credit) -> Iterator[list[int]]:
-    """Split the rows of rollouts into rows of one reference each, groups whole where they fit, those of like size together."""
+def micro_batches(
+    rollouts: list[Rollout], credit: Credit, limit: int, *, is_packed: bool = True
+) -> Iterator[list[int]]:
+    """Split the rows of rollouts into batches of one reference and at most `limit` tokens each, like sizes together.
+
+    A batch is packed into one row, where groups stay whole if they fit. Else each of its rows has the prompt of its own,
+    and is padded to the longest of the batch.
+    """
     references: dict[int, int] = {}
     parts: dict[tuple[int, int, tuple[int, ...]], list[int]] = {}
     for row, rollout in enumerate(rollouts):
         reference = references.setdefault(id(credit.reference_of(rollout)), len(references))
-        parts.setdefault((reference, rollout.group, tuple(rollout.prompt_ids)), []).append(row)
+        group = rollout.group if is_packed else row
+        parts.setdefault((reference, group, tuple(rollout.prompt_ids)), []).append(row)
     sized = [
         (key[0], packed_size([rollouts[row] for row in part]), part)
         for key, rows in parts.items()
-        for part in _split(rows, rollouts)
+        for part in _split(rows, rollouts, limit)
     ]
+    fits = _fits_packed if is_packed else _fits_padded
     batch: list[int] = []
-    filled, filled_for = 0, 0
+    sizes: list[int] = []
+    filled_for = 0
     for reference, size, part in sorted(sized):
-        if batch and (filled + size > MICRO_BATCH_TOKENS or reference != filled_for):
+        if batch and (reference != filled_for or not fits([*sizes, size], limit)):
             yield batch
-            batch, filled = [], 0
-        batch, filled, filled_for = batch + part, filled + size, reference
+            batch, sizes = [], []
+        batch, sizes, filled_for = batch + part, [*sizes, size], reference
     yield batch
 
 
-def _split(rows: list[int], rollouts: list[Rollout]) -> Iterator[list[int]]:
+def _split(rows: list[int], rollouts: list[Rollout], limit: int) -> Iterator[list[int]]:
     """Cut a group that fits no micro-batch into parts that do, each with the prompt; a part is at least one rollout."""
     part: list[int] = []
     for row in rows:
-        if part and packed_size([rollouts[r] for r in (*part, row)]) > MICRO_BATCH_TOKENS:
+        if part and packed_size([rollouts[r] for r in (*part, row)]) > limit:
             yield part
             part = []
         part = [*part, row]
     yield part
+
+
+def _fits_packed(sizes: list[int], limit: int) -> bool:
+    return sum(sizes) <= limit
+
+
+def _fits_padded(sizes: list[int], limit: int) -> bool:
+    """Sizes rise: all are padded to the last, which the first bounds."""
+    return len(sizes) * sizes[-1] <= limit and sizes[-1] <= MOST_PADDED * sizes[0]
 
 
 def _update(policy: Policy, rollouts: list[Rollout], optimizers: Optimizers, credit: Credit, step: int) -> Update:
@@ -153,7 +173,8 @@ def _update(policy: Policy, rollouts: list[Rollout], optimizers: Optimizers, cre
     lengths_B = torch.tensor([len(r.token_ids) for r in rollouts], device=policy.device)
     weights_B = averaging_weights(lengths_B, credit.average)
     tally = _Tally(rollouts)
-    for rows in micro_batches(rollouts, credit):
+    limit = optimizers.stage.micro_batch_tokens
+    for rows in micro_batches(rollouts, credit, limit, is_packed=policy.can_pack):
         pack = pack_rollouts([rollouts[row] for row in rows], policy.device)
         _add_gradients(policy, pack, credit, weights_B[rows][pack.tokens.rows_N], rows, tally)
     grad_norm = optimizers.clip_gradients()

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from workers.training.lora import merged_weights
 from workers.training.policy import Policy
 from workers.training.sampling.engine import Answer, Decoding
 
@@ -45,8 +46,7 @@ class VLLMSampler:
         """Hand the weights over in memory, under the names that a checkpoint would have."""
         self.policy = policy
         self._wake_up()
-        parameters = policy.model.named_parameters(remove_duplicate=False)
-        named = ((name, parameter.detach()) for name, parameter in parameters)
+        named = merged_weights(policy.model)
         self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": named, "is_checkpoint_format": True})
 
     def sample(

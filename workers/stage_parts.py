@@ -1,0 +1,51 @@
+"""Documents that a stage may hold: a reward model to train first, adapters to train in place of the weights."""
+
+from workers.document import Spec, Text, setting
+
+
+class RewardModelSpec(Spec):
+    """A Bradley-Terry reward model, trained by the stage before its first step on the domain's preference pairs."""
+
+    steps: int = setting(
+        200, about="Optimiser updates of the reward model.", unit="steps", source="tiny", ge=1, le=100_000
+    )
+    pairs_per_step: int = setting(64, about="Preference pairs per update.", unit="pairs", source="tiny", ge=1, le=4096)
+    learning_rate: float = setting(3e-3, about="AdamW learning rate.", source="tiny", gt=0, le=1)
+    hidden_size: int = setting(
+        48, about="Width of the reward model.", unit="features", source="tiny", ge=8, le=1024, multiple_of=8
+    )
+    layers: int = setting(2, about="Transformer blocks of the reward model.", unit="blocks", source="tiny", ge=1, le=24)
+    hard_negatives: float = setting(
+        0.3,
+        about="Share of pairs whose worse answer is polite spam. 0 invites reward hacking.",
+        source="tiny",
+        ge=0,
+        le=1,
+    )
+    length_bias: float = setting(
+        0.15,
+        about="How far annotators favour the longer answer, per token of difference.",
+        unit="utility per token",
+        source="tiny",
+        ge=0,
+        le=2,
+    )
+
+
+class LoRASpec(Spec):
+    """Low-rank adapters: a linear layer computes W x + alpha / rank * B A x, and only A and B are trained."""
+
+    rank: int = setting(
+        16, about="Rows of A and columns of B.", unit="features", source="arXiv 2106.09685", ge=1, le=1024
+    )
+    alpha: float = setting(
+        32.0, about="Weight of the adapter, divided by its rank.", source="common use: twice the rank", gt=0, le=4096
+    )
+    target_modules: Text = setting(
+        "all-linear",
+        about="Which linear layers get one: all-linear (all but the output head), or names as q_proj, v_proj.",
+        source="arXiv 2305.14314: all-linear",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\w.-]+( *, *[\w.-]+)*$",
+    )
