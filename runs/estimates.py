@@ -14,7 +14,6 @@ from django.db.models import Avg
 from runs.models import Metric, Project, Stage, Status
 from workers.estimate import (
     DEFAULT_PACE,
-    AnyStage,
     Device,
     Pace,
     Range,
@@ -24,6 +23,7 @@ from workers.estimate import (
     refuse_if_too_large,
     step_seconds,
 )
+from workers.footprint import AnyStage
 from workers.machine import has_gpu, memory_bytes
 from workers.model_shape import ModelShape, UnknownShapeError, shape_of
 from workers.spec import RecipeSpec

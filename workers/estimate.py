@@ -1,20 +1,23 @@
 """Peak memory and time of a stage, predicted from its spec and its model's shape before anything starts.
 
-Everything is float32, 4 bytes a number. d is the width, L the blocks, q and k the features of all query and key heads, m
-the feed-forward width, V the vocabulary, P the parameters, M the tokens of one micro-batch, N those of them that predict a
-response token, R the answers sampled at once and S the slots that each has in the cache.
+d is the width, L the blocks, q and k the features of all query and key heads, m the feed-forward width, V the vocabulary,
+P the parameters, U those that are trained (all, or the adapters'), b the bytes of a number (4, in bfloat16 2), M the tokens of
+one micro-batch, N those of them that predict a response token, R the answers sampled at once and S the slots that each has in
+the cache.
 
     torch itself       what Python, torch and transformers take before there is a model; measured
-    weights            4 P
-    gradients          4 P
-    optimiser state    8 P; with Muon 4 P of the blocks' matrices and 8 P of the rest
+    weights            b P, and b U of adapters
+    master weights     4 U in bfloat16
+    gradients          4 U
+    optimiser state    8 U; with Muon 4 of the blocks' matrices and 8 of the rest
     optimiser step     Muon only: 4 (blocks + 3 x the matrices of the most common shape), while it orthogonalises
-    teachers           4 P for each that is another one; a frozen reference is one
+    teachers           b P for each that is another one; a frozen reference is one, but for adapters it is the model itself
     reward model       4 P of its own; while it is trained, 12 P more and its activations
-    activations        4 M (L (6 d + 4 m + 5 q + 4 k) + 2 d + 3 m); 4 L (2 k + T) (W + T) for each answer of T tokens after
-                       a prompt of W that it shares: all keys and values once more, and its mask
+    activations        b M (L (6 d + 4 m + 5 q + 4 k) + 2 d + 3 m); b L (2 k + T) (W + T) for each answer of T tokens after
+                       a prompt of W that it shares: all keys and values once more, and its mask. With gradient
+                       checkpointing those of one block, and b M d for each of the others; with adapters b M L (2 d + 2 m + q + 2 k) more
     logits             4 N V x copies, in chunks of at most LOGITS_AT_ONCE numbers
-    KV cache           4 (R S + the prompts' tokens) 2 k (L + 1): one block's is copied while it grows; S doubles from
+    KV cache           b (R S + the prompts' tokens) 2 k (L + 1): one block's is copied while it grows; S doubles from
                        FIRST_SLOTS on; 4 R V x copies of logits with it
 
 A step samples, updates, and steps the optimiser. At each of these moments something comes and goes: the cache; gradients,
@@ -25,7 +28,8 @@ Time is what the matrix products take at a sustained rate, and a fixed cost for 
 what small models mostly pay: 2 FLOPs a parameter and token forward, 4 backward; attention adds 4 q L for each token pair.
 Where a machine's earlier stages are known, a `Pace` corrects both by what was measured.
 
-It leaves out: several GPUs, engines other than torch, models whose rows cannot be packed, saving and scoring checkpoints.
+It leaves out: several GPUs, engines other than torch, Liger's kernels, models whose rows cannot be packed, saving and
+scoring checkpoints.
 docs/estimate.md has the measurements behind the constants.
 """
 
@@ -35,17 +39,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workers.catalogue import DOMAINS
+from workers.footprint import AnyStage, master_bytes, number_bytes, trained_parameters, weight_bytes
 from workers.model_shape import ModelShape
 from workers.spec import BEST, GRPOSpec, MOPDSpec, RecipeSpec, SFTSpec
 
-AnyStage = SFTSpec | GRPOSpec | MOPDSpec
 Device = Literal["cpu", "gpu"]
 Case = Literal["low", "expected", "high"]
 Bytes = dict[str, float]
 
 FLOAT = 4  # bytes
-MICRO_BATCH_TOKENS = 2048  # as in training/update.py, which a test compares
-LOGITS_AT_ONCE = 2**24  # likewise
+LOGITS_AT_ONCE = 2**24  # as in training/update.py, which a test compares
 ROWS_AT_ONCE = 1024  # as in training/sampling/torch_sampler.py, likewise
 FIRST_SLOTS = 32  # as in training/sampling/shared_cache.py, likewise
 
@@ -100,6 +103,7 @@ SLACK = Range(0.9, 1.05, 1.25)  # padding, and small things that have no term
 HEAD_COPIES = {"sft": 5, "grpo": 6, "mopd": 8}
 SAMPLER_COPIES = 7  # logits, log-probs, probabilities, and cumulated ones in float64
 RATES = {"cpu": 30e9, "gpu": 15e12}  # FLOP/s sustained, of one thread or one GPU
+SLOW_BFLOAT16 = 15  # times slower on a CPU without instructions for it; 10 to 24 were measured
 MORE_THREADS = 0.6  # of its own rate, what each thread after the first adds
 PASS_S = {"cpu": 1e-3, "gpu": 0.2e-3}  # of one block, once forward
 START_S = Range(1, 3, 15)  # until the first step
@@ -140,7 +144,7 @@ def estimate_stage(
 def count_teachers(stage: AnyStage, *, position: int) -> Range:
     """Count the frozen models that a stage holds; which ones 'best' will mean is not known yet."""
     if isinstance(stage, GRPOSpec):
-        n = float(stage.kl_coefficient > 0)
+        n = float(stage.kl_coefficient > 0 and stage.lora is None)
         return Range(n, n, n)
     if isinstance(stage, SFTSpec):
         return Range(0, 0, 0)
@@ -154,19 +158,26 @@ def count_teachers(stage: AnyStage, *, position: int) -> Range:
 def step_seconds(stage: AnyStage, shape: ModelShape, *, device: Device = "cpu") -> float:
     """Predict what one step takes at the default pace, in seconds."""
     load = load_of(stage, "expected")
-    flops = update_flops(shape, load)
-    n_batches = math.ceil(load.row_tokens / load.batch_tokens)
-    passes = 3.0 * n_batches
-    if isinstance(stage, GRPOSpec):  # what the policy gave before the first of several updates
-        noted = (1 - 1 / stage.updates_per_batch) / 3
-        flops, passes = flops * (1 + noted), passes * (1 + noted)
-    if isinstance(stage, MOPDSpec) or (isinstance(stage, GRPOSpec) and stage.kl_coefficient > 0):
-        flops, passes = flops * 4 / 3, passes + n_batches
+    forwards = _forwards(stage)
+    flops = update_flops(shape, load) / 3 * (forwards - (stage.lora is not None))  # what is frozen needs no gradient
+    passes = math.ceil(load.row_tokens / load.batch_tokens) * (forwards + 2 * (stage.lora is not None))
     if not isinstance(stage, SFTSpec):
         flops += sampling_flops(shape, load)
         passes += math.ceil(load.answers / ROWS_AT_ONCE) * (1 + stage.max_response_tokens)  # the longest ends last
-    threads = 1 + MORE_THREADS * (stage.cpu_threads - 1) if device == "cpu" else 1
-    return passes * shape.layers * PASS_S[device] + flops / (RATES[device] * threads)
+    rate = RATES[device]
+    if device == "cpu":
+        rate *= 1 + MORE_THREADS * (stage.cpu_threads - 1)
+        rate /= SLOW_BFLOAT16 if stage.precision == "bfloat16" else 1
+    return passes * shape.layers * PASS_S[device] + flops / rate
+
+
+def _forwards(stage: AnyStage) -> float:
+    """Count how many forward passes an update is worth: one, two for the backward pass, and what else goes forward."""
+    forwards = 3.0 + stage.gradient_checkpointing
+    if isinstance(stage, GRPOSpec):
+        forwards += 1 - 1 / stage.updates_per_batch  # what the policy gave before the first of several updates
+        forwards += stage.kl_coefficient > 0
+    return forwards + isinstance(stage, MOPDSpec)
 
 
 class TooLargeError(ValueError):
@@ -184,7 +195,8 @@ def refuse_if_too_large(found: StageEstimate, memory: float) -> None:
 
 
 _REMEDIES = {
-    "activations": "lower max_response_tokens or take a smaller model",
+    "activations": "turn on gradient_checkpointing, lower micro_batch_tokens or max_response_tokens, or take a smaller model",
+    "optimiser state": "train adapters (lora) or take a smaller model",
     "logits": "lower max_response_tokens or take a model with a smaller vocabulary",
     "KV cache": "lower rollouts_per_prompt or max_response_tokens",
     "teachers": "name fewer teachers or take a smaller model",
@@ -209,6 +221,7 @@ class Load:
     members: int
     prompt: float
     response: float
+    limit: float = math.inf  # of a micro-batch, in tokens
 
     @property
     def answers(self) -> int:
@@ -226,7 +239,7 @@ class Load:
     @property
     def batch_tokens(self) -> float:
         """M: tokens of one micro-batch, which one answer alone may exceed."""
-        return min(self.row_tokens, max(MICRO_BATCH_TOKENS, self.prompt + self.response - 1))
+        return min(self.row_tokens, max(self.limit, self.prompt + self.response - 1))
 
     @property
     def batch_answers(self) -> float:
@@ -255,9 +268,9 @@ def load_of(stage: AnyStage, case: Case) -> Load:
     longest = sum(weight * DOMAINS[name].max_prompt_tokens for name, weight in stage.domains.items()) / total
     prompt = getattr(PROMPTS, case) * longest
     if isinstance(stage, SFTSpec):
-        return Load(stage.batch_size, 1, prompt, getattr(DEMONSTRATIONS, case))
+        return Load(stage.batch_size, 1, prompt, getattr(DEMONSTRATIONS, case), stage.micro_batch_tokens)
     response = max(1.0, getattr(LENGTHS, case) * stage.max_response_tokens)
-    return Load(stage.prompts_per_step, stage.rollouts_per_prompt, prompt, response)
+    return Load(stage.prompts_per_step, stage.rollouts_per_prompt, prompt, response, stage.micro_batch_tokens)
 
 
 # Memory ---------------------------------------------------------------------------------------------------------
@@ -265,26 +278,26 @@ def load_of(stage: AnyStage, case: Case) -> Load:
 
 def _standing(stage: AnyStage, shape: ModelShape, n_teachers: float) -> Bytes:
     """What is there all the time."""
-    weights = float(FLOAT * shape.parameters)
     own = FLOAT * _reward_shape(stage, shape).parameters if _has_reward_model(stage) else 0.0
     frozen = "teachers" if isinstance(stage, MOPDSpec) else "reference"
     return {
-        "weights": weights,
+        "weights": weight_bytes(stage, shape),
+        "master weights": master_bytes(stage, shape),
         "optimiser state": _optimizer_bytes(stage, shape),
-        frozen: n_teachers * weights,
+        frozen: n_teachers * number_bytes(stage) * shape.parameters,
         "reward model": own,
     }
 
 
 def _moments(stage: AnyStage, shape: ModelShape, case: Case) -> list[Bytes]:
     """What comes and goes, by the moments that may be the peak."""
-    load, gradients = load_of(stage, case), float(FLOAT * shape.parameters)
-    batch = {"activations": activation_bytes(shape, load), "logits": _logits_bytes(stage, shape, load)}
+    load, gradients = load_of(stage, case), float(FLOAT * trained_parameters(stage, shape))
+    batch = {"activations": activation_bytes(stage, shape, load), "logits": _logits_bytes(stage, shape, load)}
     moments = [{**batch, "gradients": gradients}, {"gradients": gradients, "optimiser step": _muon_bytes(stage, shape)}]
     if case == "low" and load.row_tokens <= load.batch_tokens:
         moments[0] = batch  # of a single micro-batch, gradients come as activations go
     if not isinstance(stage, SFTSpec):
-        moments.append({"KV cache": cache_bytes(shape, load)})
+        moments.append({"KV cache": cache_bytes(stage, shape, load)})
     if _has_reward_model(stage):
         moments.append({"reward model's training": _reward_training_bytes(stage, shape)})
     return moments
@@ -299,22 +312,28 @@ def _peak(standing: Bytes, moments: list[Bytes], *, case: Case) -> Bytes:
     return {"torch itself": getattr(IMPORTS, case), **{name: slack * value for name, value in used.items()}}
 
 
-def activation_bytes(shape: ModelShape, load: Load) -> float:
+def activation_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:
     """What one micro-batch keeps for its backward pass, and the gradients of one block's."""
+    whole = 1 if stage.gradient_checkpointing else shape.layers  # blocks that keep all
     block = 6 * shape.hidden + 4 * shape.mlp + 5 * shape.queries + 4 * shape.keys
+    if stage.lora is not None:  # each layer's output once more, before its adapter's is added: the allocator keeps it
+        block += 2 * shape.hidden + 2 * shape.mlp + shape.queries + 2 * shape.keys
     passing = 2 * shape.hidden + 3 * shape.mlp
     branches = load.batch_answers if load.members > 1 and load.batch_answers > 1 else 0  # one alone is a plain row
     copied = branches * (load.prompt + load.response - 1) * 2 * shape.keys
     masks = branches * (load.response - 1) * (load.prompt + load.response - 1)
-    return FLOAT * (load.batch_tokens * (shape.layers * block + passing) + shape.layers * (copied + masks))
+    inputs = (shape.layers - whole) * shape.hidden
+    kept = load.batch_tokens * (whole * block + inputs + passing) + whole * (copied + masks)
+    return number_bytes(stage) * kept
 
 
-def cache_bytes(shape: ModelShape, load: Load) -> float:
+def cache_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:
     """What the sampler holds at its longest: keys and values, and the logits of the step."""
     rows = min(load.answers, max(load.members, ROWS_AT_ONCE))
     slots = FIRST_SLOTS * 2.0 ** math.ceil(math.log2(max(1.0, load.response / FIRST_SLOTS)))
     kept = rows * slots + rows / load.members * load.prompt
-    return FLOAT * (kept * 2 * shape.keys * (shape.layers + 1) + rows * SAMPLER_COPIES * shape.vocabulary)
+    logits = FLOAT * rows * SAMPLER_COPIES * shape.vocabulary
+    return number_bytes(stage) * kept * 2 * shape.keys * (shape.layers + 1) + logits
 
 
 def _logits_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:
@@ -324,7 +343,7 @@ def _logits_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:
 
 def _optimizer_bytes(stage: AnyStage, shape: ModelShape) -> float:
     by_muon = shape.block_parameters if stage.optimizer == "muon" else 0
-    return FLOAT * (2 * shape.parameters - by_muon)
+    return FLOAT * (2 * trained_parameters(stage, shape) - by_muon)
 
 
 def _muon_bytes(stage: AnyStage, shape: ModelShape) -> float:

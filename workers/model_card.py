@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from workers.catalogue import DOMAINS
 from workers.recipe_text import dump_document
-from workers.spec import BASE, ResolvedStageSpec
+from workers.spec import BASE, GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec
 from workers.stage_dir import ScoreRecord, step_of
 
 _KINDS = {"sft": "supervised fine-tuning", "grpo": "GRPO", "mopd": "multi-domain on-policy distillation (MOPD)"}
@@ -50,7 +50,18 @@ def _result(score: ScoreRecord) -> dict[str, object]:
 
 def _sentence(spec: ResolvedStageSpec) -> str:
     domains = ", ".join(_title(name) for name in spec.stage.domains)
-    return f"Trained by {_KINDS[spec.stage.kind]} for {spec.stage.steps:,} steps on: {domains}."
+    return f"Trained by {_KINDS[spec.stage.kind]} for {spec.stage.steps:,} steps on: {domains}.{_means(spec.stage)}"
+
+
+def _means(stage: SFTSpec | GRPOSpec | MOPDSpec) -> str:
+    """Say what of it is not usual: adapters, and weights that are rounded."""
+    said = ""
+    if stage.lora is not None:
+        lora = stage.lora
+        said += f" Low-rank adapters were trained (LoRA, rank {lora.rank}, alpha {lora.alpha}, {lora.target_modules}) and are merged into the weights."
+    if stage.precision == "bfloat16":
+        said += " It computed in bfloat16, in which the weights are stored, with float32 master weights."
+    return said
 
 
 def _lineage(spec: ResolvedStageSpec) -> str:

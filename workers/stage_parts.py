@@ -38,8 +38,8 @@ class LoRASpec(Spec):
     rank: int = setting(
         16, about="Rows of A and columns of B.", unit="features", source="arXiv 2106.09685", ge=1, le=1024
     )
-    alpha: float = setting(
-        32.0, about="Weight of the adapter, divided by its rank.", source="common use: twice the rank", gt=0, le=4096
+    alpha: int = setting(
+        32, about="Weight of the adapter, divided by its rank.", source="common use: twice the rank", ge=1, le=4096
     )
     target_modules: Text = setting(
         "all-linear",

@@ -108,7 +108,8 @@ def read_value(info: FieldInfo, text: str) -> Any:
         return text == "on"
     if kind in (int, float):
         return read_number(text, whole=kind is int)
-    return None if not text and _is_optional(info) else text
+    has_default = _is_optional(info) or (not info.is_required() and info.default)
+    return None if not text and has_default else text
 
 
 def read_number(text: str, *, whole: bool = False) -> int | float | str | None:

@@ -22,6 +22,7 @@ from runs.pages.form_fields import (
     values_from,
     write_value,
 )
+from runs.pages.part_forms import PartForm, part_forms, parts_from
 from workers.catalogue import DOMAINS
 from workers.recipe_text import FieldProblem
 from workers.spec import (
@@ -32,7 +33,6 @@ from workers.spec import (
     GRPOSpec,
     MOPDSpec,
     RecipeSpec,
-    RewardModelSpec,
     SFTSpec,
     TinyModelSpec,
 )
@@ -85,8 +85,7 @@ class StageForm:
     domains: DomainGroup
     early_domains: DomainGroup | None
     teachers: list[FormField]
-    reward_model: list[FormField]
-    has_learned_reward: bool
+    parts: list[PartForm]
     error: str
     is_first: bool
     is_last: bool
@@ -99,10 +98,6 @@ class StageForm:
     def has_folded_error(self) -> bool:
         early = self.early_domains.rows if self.early_domains else []
         return any(field.error for field in [*self.more, *(row.weight for row in early)])
-
-    @property
-    def has_reward_error(self) -> bool:
-        return any(field.error for field in self.reward_model)
 
 
 @dataclass(frozen=True)
@@ -171,8 +166,6 @@ def _stage_form(document: Document, position: int, problems: Problems) -> StageF
     )
     head = {field.name.rpartition(".")[2]: field for field in fields}
     domains = [str(domain) for domain in stage.get("domains") or {}]
-    has_learned_reward = kind == "grpo" and _is_learned(domains)
-    reward = stage.get("reward_model")
     return StageForm(
         position=position,
         kind=kind,
@@ -185,10 +178,7 @@ def _stage_form(document: Document, position: int, problems: Problems) -> StageF
         ],
         more=[field for field in fields if not field.is_essential],
         teachers=_teacher_fields(document, position, problems) if kind == "mopd" else [],
-        reward_model=fields_of(RewardModelSpec, reward or {}, f"{path}.reward_model.", problems)
-        if has_learned_reward or reward is not None
-        else [],
-        has_learned_reward=has_learned_reward,
+        parts=part_forms(stage, path, problems),
         domains=_domain_group(stage.get("domains") or {}, f"{path}.domains", problems),
         early_domains=_domain_group(stage.get("early_domains") or {}, f"{path}.early_domains", problems)
         if kind == "sft"
@@ -242,10 +232,6 @@ def _teacher_fields(document: Document, position: int, problems: Problems) -> li
         title = DOMAINS[domain].title if domain in DOMAINS else str(domain)
         fields.append(FormField(name, title, "choice", value, tuple(choices), error=problems.at(name)))
     return fields
-
-
-def _is_learned(domains: list[str]) -> bool:
-    return any(domain in DOMAINS and DOMAINS[domain].learned_reward for domain in domains)
 
 
 def _benchmark_settings() -> list[tuple[str, Any]]:
@@ -309,9 +295,7 @@ def _stage_from(post: Mapping[str, str], position: int) -> Document:
     stage |= plain
     if kind == "sft":
         stage["early_domains"] = _weights_from(post, f"{prefix}early_domains.")
-    if kind == "grpo" and (_is_learned(list(stage["domains"])) or f"{prefix}reward_model.on" in post):
-        stage["reward_model"] = values_from(RewardModelSpec, post, f"{prefix}reward_model.")
-    return stage
+    return stage | parts_from(post, prefix, kind, list(stage["domains"]))
 
 
 def _weights_from(post: Mapping[str, str], prefix: str) -> Document:

@@ -14,7 +14,7 @@ import pytest
 from workers import estimate
 from workers.estimate import Range, estimate_stage
 from workers.model_shape import TINY_VOCABULARY, shape_of
-from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec, TinyModelSpec
+from workers.spec import GRPOSpec, LoRASpec, MOPDSpec, ResolvedStageSpec, SFTSpec, TinyModelSpec
 from workers.stage_dir import Outcome, StageDir, read_document, write_document
 from workers.training import update
 from workers.training.checkpoints import save_checkpoint
@@ -34,7 +34,6 @@ sys.exit(status)
 
 
 def test_constants_are_the_trainers():
-    assert update.MICRO_BATCH_TOKENS == estimate.MICRO_BATCH_TOKENS
     assert update.LOGITS_AT_ONCE == estimate.LOGITS_AT_ONCE
     assert torch_sampler.MAX_ROWS == estimate.ROWS_AT_ONCE
     assert shared_cache.FIRST_SLOTS == estimate.FIRST_SLOTS
@@ -57,6 +56,7 @@ def rollouts(*, prompts: int, size: int, tokens: int, **more) -> dict:
 NARROW = TinyModelSpec()
 WIDE = TinyModelSpec(hidden_size=1024, layers=2, heads=8, head_size=64, mlp_size=3072)
 DEEP = TinyModelSpec(hidden_size=128, layers=12, heads=4, head_size=32, mlp_size=512, max_positions=256)
+LONG = rollouts(prompts=4, size=4, tokens=128, dynamic_filtering="off", overlong="keep", kl_coefficient=0.1)
 STAGES = {
     "sft, narrow": (NARROW, SFTSpec(name="s", domains={"stem": 1, "coding": 1}, batch_size=64, **TWO_STEPS), 0),
     "sft, wide": (WIDE, SFTSpec(name="s", domains={"stem": 1}, batch_size=16, **TWO_STEPS), 0),
@@ -72,9 +72,23 @@ STAGES = {
     ),
     "grpo, deep, long responses": (
         DEEP,
-        GRPOSpec(**rollouts(prompts=4, size=4, tokens=128, dynamic_filtering="off", overlong="keep", kl_coefficient=0.1)),
+        GRPOSpec(**LONG),
         1,
     ),
+    "sft, wide, bfloat16": (
+        WIDE,
+        SFTSpec(name="s", domains={"stem": 1}, batch_size=16, precision="bfloat16", **TWO_STEPS),
+        0,
+    ),
+    "sft, wide, adapters": (
+        WIDE,
+        SFTSpec(name="s", domains={"stem": 1}, batch_size=16, lora=LoRASpec(rank=8), **TWO_STEPS),
+        0,
+    ),
+    "grpo, deep, long responses, adapters": (DEEP, GRPOSpec(**LONG, lora=LoRASpec(rank=8)), 0),
+    "grpo, deep, long responses, recomputed": (DEEP, GRPOSpec(**LONG, gradient_checkpointing=True), 1),
+    "grpo, deep, long responses, bfloat16": (DEEP, GRPOSpec(**LONG, precision="bfloat16"), 1),
+    "grpo, deep, long responses, 512 tokens at once": (DEEP, GRPOSpec(**LONG, micro_batch_tokens=512), 1),
     "mopd, wide, two teachers": (WIDE, MOPDSpec(**rollouts(prompts=4, size=2, tokens=8)), 2),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, RewardModelSpec, SFTSpec, TinyModelSpec
+from workers.spec import GRPOSpec, LoRASpec, MOPDSpec, ResolvedStageSpec, RewardModelSpec, SFTSpec, TinyModelSpec
 from workers.stage_dir import Outcome, StageDir, StepRecord, read_records, write_document
 from workers.training.checkpoints import load_checkpoint, save_checkpoint
 from workers.training.process import carry_out
@@ -36,6 +36,10 @@ STAGE_OPTIONS = {
     "weight_decay": [0.0, 0.1],
     "max_grad_norm": [1.0, 0.01],
     "checkpoint_every": [1, 20],
+    "precision": ["float32", "bfloat16"],
+    "gradient_checkpointing": [False, True],
+    "micro_batch_tokens": [2048, 64],
+    "lora": [None, LoRASpec(rank=2, alpha=8), LoRASpec(rank=1, target_modules="q_proj, v_proj")],
     "prompts_per_step": [3, 4],
     "temperature": [1.0, 0.7],
     "top_p": [1.0, 0.9],
@@ -76,6 +80,7 @@ MOPD_OPTIONS = {
 ELSEWHERE = {
     "kind",
     "engine",
+    "liger",
     "cpu_threads",
     "name",
     "starts_from",
@@ -83,7 +88,7 @@ ELSEWHERE = {
     "learning_rate",
     "reward_model",
     "teachers",
-}  # reward_model: LEARNED
+}  # reward_model: LEARNED; liger: needs a GPU
 
 Value = tuple[str, int]  # an option, and which of its values
 
@@ -106,11 +111,16 @@ def covering(options: Mapping[str, Sequence[object]]) -> Iterator[dict[str, obje
         ((a, i), (b, j))
         for a, b in combinations(names, 2)
         for i, j in product(range(len(options[a])), range(len(options[b])))
+        if _is_possible({a: options[a][i], b: options[b][j]})
     }
     while missing:
         chosen = dict(min(missing))
         for name in (name for name in names if name not in chosen):
-            gains = [_n_new(missing, (name, value), chosen) for value in range(len(options[name]))]
+            so_far = {other: options[other][value] for other, value in chosen.items()}
+            gains = [
+                _n_new(missing, (name, value), chosen) if _is_possible(so_far | {name: options[name][value]}) else -1
+                for value in range(len(options[name]))
+            ]
             chosen[name] = gains.index(max(gains))
         missing -= set(product(chosen.items(), repeat=2))
         yield {name: options[name][chosen[name]] for name in options}
@@ -118,6 +128,11 @@ def covering(options: Mapping[str, Sequence[object]]) -> Iterator[dict[str, obje
 
 def _n_new(missing: set[tuple[Value, Value]], value: Value, chosen: dict[str, int]) -> int:
     return sum((value, other) in missing or (other, value) in missing for other in chosen.items())
+
+
+def _is_possible(choice: Mapping[str, object]) -> bool:
+    """Muon trains no adapters."""
+    return choice.get("optimizer") != "muon" or choice.get("lora") is None
 
 
 def grpo_of(choice: dict[str, object]) -> GRPOSpec:
@@ -182,7 +197,7 @@ def test_every_pair_of_values_meets(options: Mapping[str, Sequence[object]]) -> 
     choices = list(covering(options))
     for (a, firsts), (b, seconds) in combinations(options.items(), 2):
         met = [(choice[a], choice[b]) for choice in choices]
-        assert all(pair in met for pair in product(firsts, seconds))
+        assert all((x, y) in met for x, y in product(firsts, seconds) if _is_possible({a: x, b: y}))
     assert len(choices) < 40
 
 
@@ -191,7 +206,8 @@ def test_every_pair_of_values_meets(options: Mapping[str, Sequence[object]]) -> 
 def test_grpo(stage: GRPOSpec, start: Path, tmp_path: Path) -> None:
     stage_dir, found = carried_out(stage, start, tmp_path)
     is_moved = any(metrics["used_groups"] > 0 for metrics in found)
-    assert (weights(stage_dir.checkpoint(3)) != weights(start)) is is_moved
+    is_written_anew = is_moved or stage.precision == "bfloat16"
+    assert (weights(stage_dir.checkpoint(3)) != weights(start)) is is_written_anew
     assert all(({"ratio_min", "ratio_mean", "ratio_max"} <= set(m)) is (m["used_groups"] > 0) for m in found)
 
 
@@ -205,9 +221,21 @@ def test_mopd(stage: MOPDSpec, start: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.training
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_several_updates_and_replaced_groups_resume_bit_for_bit(start: Path, tmp_path: Path, optimizer: str) -> None:
-    settings = {"optimizer": optimizer, "updates_per_batch": 2, "dynamic_filtering": "replace", "max_resampling": 2}
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"optimizer": "adamw"},
+        {"optimizer": "muon"},
+        {"optimizer": "muon", "precision": "bfloat16", "gradient_checkpointing": True},
+        {"lora": LoRASpec(rank=2), "kl_coefficient": 0.1},
+        {"lora": LoRASpec(rank=2), "kl_coefficient": 0.1, "precision": "bfloat16", "micro_batch_tokens": 64},
+    ],
+    ids=["adamw", "muon", "bfloat16", "adapters", "bfloat16 adapters"],
+)
+def test_several_updates_and_replaced_groups_resume_bit_for_bit(
+    start: Path, tmp_path: Path, how: dict[str, object]
+) -> None:
+    settings = {**how, "updates_per_batch": 2, "dynamic_filtering": "replace", "max_resampling": 2}
     document = {"name": "rl", "domains": {"stem": 1}, "steps": 5, "learning_rate": 3e-3, "prompts_per_step": 4}
     stage = GRPOSpec.model_validate(document | {"rollouts_per_prompt": 4, "schedule": "linear"} | settings)
     straight, stopped = (prepare(tmp_path / name, stage, start_folder=str(start)) for name in ("straight", "stopped"))

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from workers.model_card import model_card
-from workers.spec import MOPDSpec, ResolvedStageSpec, TinyModelSpec
+from workers.spec import LoRASpec, MOPDSpec, ResolvedStageSpec, TinyModelSpec
 from workers.stage_dir import ItemRecord, ScoreRecord, is_whole
 from workers.training.checkpoints import check_folder, load_checkpoint, save_checkpoint
 from workers.training.policy import build_policy
@@ -42,6 +42,14 @@ def test_a_card_says_recipe_lineage_and_settings():
         "hidden_size: 16",
     ):
         assert words in card, words
+
+
+def test_a_card_says_that_adapters_were_trained_and_in_which_precision():
+    assert "LoRA" not in model_card(SPEC, scores=[]).split("## Settings")[0]
+    stage = SPEC.stage.model_copy(update={"lora": LoRASpec(rank=4, alpha=8), "precision": "bfloat16"})
+    card = model_card(SPEC.model_copy(update={"stage": stage}), scores=[])
+    assert "(LoRA, rank 4, alpha 8, all-linear) and are merged into the weights." in card
+    assert "computed in bfloat16, in which the weights are stored, with float32 master weights." in card
 
 
 def test_scores_are_of_test_problems_in_the_table_and_the_front_matter():

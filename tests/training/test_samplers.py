@@ -9,7 +9,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen3Config
 
+from workers.spec import LoRASpec
 from workers.training.failures import BadSpecError
+from workers.training.lora import add_adapters
 from workers.training.loss import sampled
 from workers.training.packing import pack_rollouts
 from workers.training.policy import Policy
@@ -119,6 +121,22 @@ def test_sampling_follows_the_weights(policy, sampler):
         policy.model.load_state_dict(before)
         sampler.load_weights(policy)
     assert largest_gap(policy, rollouts_of(policy, sampler), temperature=1.0) < 1e-4
+
+
+def test_adapters_reach_the_engine(config_class, policy, sampler):
+    adapted = policy_of.__wrapped__(config_class)  # another of its kind: adapters would stay
+    add_adapters(adapted, LoRASpec(rank=4), seed=1)
+    with torch.no_grad():
+        for name, parameter in adapted.model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    try:
+        sampler.load_weights(adapted)
+        rollouts = rollouts_of(adapted, sampler)
+        assert largest_gap(adapted, rollouts, temperature=1.0) < 1e-4
+        assert largest_gap(policy, rollouts, temperature=1.0) > 0.1
+    finally:
+        sampler.load_weights(policy)
 
 
 def test_greedy_is_what_transformers_generates(policy, sampler):

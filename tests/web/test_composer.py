@@ -13,6 +13,7 @@ from runs.recipes import save_recipe
 from tests.web.page_forms import form_fields
 from tests.web.some_runs import a_member, a_project, a_recipe
 from workers.recipe_text import dump_recipe, load_recipe
+from workers.spec import LoRASpec
 
 pytestmark = pytest.mark.django_db
 NEW = "/projects/team/new/"
@@ -124,6 +125,32 @@ def test_a_learned_reward_brings_its_reward_model_and_takes_it_away(ada: Client)
     assert form["stages.1.reward_model.hard_negatives"] == "0.3"
     del form["stages.1.domains.preference.on"]
     assert "stages.1.reward_model.steps" not in _press(ada, form, "check")
+
+
+def test_adapters_are_switched_on_set_and_switched_off(ada: Client) -> None:
+    form = _form(ada)
+    assert "stages.1.lora.rank" not in form
+    form = _press(ada, form | {"stages.1.lora.on": "on"}, "check")
+    assert (form["stages.1.lora.rank"], form["stages.1.lora.target_modules"]) == ("16", "all-linear")
+    form = _press(ada, form | {"stages.1.lora.rank": "4", "stages.1.gradient_checkpointing": "on"}, "check")
+    stage = load_recipe(_preview(ada, form)).stages[1]
+    assert stage.lora == LoRASpec(rank=4)
+    assert stage.gradient_checkpointing
+    as_text = _press(ada, form, "show:yaml")
+    assert "lora: {rank: 4, alpha: 32, target_modules: all-linear}" in as_text["text"]
+    assert _press(ada, as_text, "show:form")["stages.1.lora.rank"] == "4"
+    assert _press(ada, form, "duplicate:1")["stages.2.lora.rank"] == "4"
+    del form["stages.1.lora.on"]
+    assert load_recipe(_preview(ada, form)).stages[1].lora is None
+
+
+def test_what_is_wrong_with_adapters_opens_their_fold_and_stands_beside_them(ada: Client) -> None:
+    form = _press(ada, _form(ada) | {"stages.1.lora.on": "on"}, "check")
+    page = _page(ada.post(NEW, {**form, "stages.1.lora.rank": "0", "op": "launch"}), 422)
+    assert '<a href="#f-stages-1-lora-rank">Stage 2 · lora · rank</a>: found 0, expected at least 1' in page
+    assert 'id="fold-adapters-lora-if_rl" open' in page
+    page = _page(ada.post(NEW, {**form, "stages.1.optimizer": "muon", "op": "launch"}), 422)
+    assert "found optimizer muon with lora, expected adamw" in page
 
 
 def test_yaml_becomes_the_form_and_the_form_yaml(ada: Client) -> None:

@@ -6,10 +6,29 @@ import pytest
 
 from runs.pages.form_fields import Problems, fields_of, hint_of, plain_settings, read_value, write_value
 from workers.recipe_text import FieldProblem
-from workers.spec import BenchmarkSpec, GRPOSpec, MOPDSpec, RecipeSpec, RewardModelSpec, SFTSpec, TinyModelSpec
+from workers.spec import (
+    BenchmarkSpec,
+    GRPOSpec,
+    LoRASpec,
+    MOPDSpec,
+    RecipeSpec,
+    RewardModelSpec,
+    SFTSpec,
+    TinyModelSpec,
+)
 
-SPECS = (RecipeSpec, TinyModelSpec, SFTSpec, GRPOSpec, MOPDSpec, RewardModelSpec, BenchmarkSpec)
-DRAWN_BY_HAND = {"kind", "domains", "early_domains", "teachers", "reward_model", "model", "stages", "benchmarks"}
+SPECS = (RecipeSpec, TinyModelSpec, SFTSpec, GRPOSpec, MOPDSpec, RewardModelSpec, LoRASpec, BenchmarkSpec)
+DRAWN_BY_HAND = {
+    "kind",
+    "domains",
+    "early_domains",
+    "teachers",
+    "reward_model",
+    "lora",
+    "model",
+    "stages",
+    "benchmarks",
+}
 
 
 @pytest.mark.parametrize("spec", SPECS)

@@ -134,6 +134,16 @@ CASES = {
         "stages[2].task_reward_weight",
         "set task_reward_weight to 0 or drop the domain",
     ),
+    "adapters trained by Muon": _with(
+        "name: rl", "name: rl, optimizer: muon, lora: {rank: 4}", "stages[1].optimizer", "or leave out lora"
+    ),
+    "adapters of nothing": _with(
+        "name: rl", "name: rl, lora: {target_modules: 'q_proj,'}", "stages[1].lora.target_modules", "found 'q_proj,'"
+    ),
+    "too small a micro-batch": _with(
+        "name: rl", "name: rl, micro_batch_tokens: 8", "stages[1].micro_batch_tokens", "expected at least 64"
+    ),
+    "half a precision": _with("name: rl", "name: rl, precision: float16", "stages[1].precision", "pick one of these"),
     "thoughts of a tiny model": _with(
         "name: rl", "name: rl, thinking: true", "stages[1].thinking", "knows no thinking; leave it out"
     ),

@@ -16,10 +16,12 @@ from workers.estimate import (
     load_of,
     refuse_if_too_large,
     sampling_flops,
+    step_seconds,
     update_flops,
 )
+from workers.footprint import adapter_parameters
 from workers.model_shape import ModelShape, UnknownShapeError, shape_of
-from workers.spec import FolderModelSpec, GRPOSpec, MOPDSpec, SFTSpec, TinyModelSpec
+from workers.spec import FolderModelSpec, GRPOSpec, LoRASpec, MOPDSpec, SFTSpec, TinyModelSpec
 
 SMALL = ModelShape(vocabulary=10, hidden=4, layers=1, heads=1, kv_heads=1, head_size=2, mlp=8, is_tied=True)
 WIDE = ModelShape(vocabulary=1000, hidden=1024, layers=8, heads=8, kv_heads=8, head_size=128, mlp=4096, is_tied=False)
@@ -39,7 +41,7 @@ def test_parameters_by_hand():
 def test_an_sft_step_by_hand():
     load = load_of(SFT, "expected")  # prompts of 0.9 x 10 tokens, demonstrations of 7, of which the last is not fed
     assert (load.row_tokens, load.batch_tokens) == (30, 30)
-    assert activation_bytes(SMALL, load) == 4 * 30 * (24 + 32 + 10 + 8 + 8 + 24)
+    assert activation_bytes(SFT, SMALL, load) == 4 * 30 * (24 + 32 + 10 + 8 + 8 + 24)
     terms = estimate_stage(SFT, SMALL, n_teachers=NONE).terms
     assert terms["weights"] == pytest.approx(1.05 * 4 * 184)
     assert terms["optimiser state"] == pytest.approx(1.05 * 8 * 184)
@@ -50,7 +52,9 @@ def test_an_sft_step_by_hand():
 def test_a_grpo_step_by_hand():
     load = load_of(GRPO, "expected")  # two groups: a prompt of 9 tokens once, three answers of 6
     assert load.row_tokens == 2 * (9 + 3 * 5)
-    assert cache_bytes(SMALL, load) == 4 * ((6 * 32 + 2 * 9) * 2 * 2 * 2 + 6 * 7 * 10)  # space for 32 tokens at first
+    assert cache_bytes(GRPO, SMALL, load) == 4 * (
+        (6 * 32 + 2 * 9) * 2 * 2 * 2 + 6 * 7 * 10
+    )  # space for 32 tokens at first
     pairs = 6 * 6 * (9 + 3) + 2 * 81 / 2
     assert update_flops(SMALL, load) == 3 * (2 * 128 * 48 + 2 * 10 * 4 * 36 + 4 * 2 * pairs)
     assert sampling_flops(SMALL, load) == 36 * (2 * (128 + 40) + 4 * 2 * 12) + 18 * 2 * 128
@@ -78,6 +82,48 @@ def test_what_raises_a_term(change, grows):
     )
     assert changed.terms[grows] > plain.terms.get(grows, 0)
     assert changed.memory.low <= changed.memory.expected <= changed.memory.high
+
+
+def test_bfloat16_halves_what_computes_and_adds_a_master():
+    plain, rounded = (
+        estimate_stage(GRPO.model_copy(update={"precision": name}), WIDE, n_teachers=Range(1, 1, 1)).terms
+        for name in ("float32", "bfloat16")
+    )
+    for term in ("weights", "reference", "activations"):
+        assert rounded[term] == pytest.approx(plain[term] / 2)
+    assert rounded["master weights"] == plain["weights"]
+    for term in ("optimiser state", "gradients", "logits"):
+        assert rounded[term] == plain[term]
+
+
+def test_recomputed_activations_are_one_blocks_and_the_inputs_of_the_others():
+    stage = SFT.model_copy(update={"gradient_checkpointing": True})
+    load = load_of(stage, "expected")
+    block, passing = 6 * 1024 + 4 * 4096 + 9 * 1024, 2 * 1024 + 3 * 4096
+    assert activation_bytes(stage, WIDE, load) == 4 * 30 * (block + 7 * 1024 + passing)
+    assert step_seconds(stage, WIDE) > 1.2 * step_seconds(SFT, WIDE)
+
+
+def test_adapters_by_hand():
+    # q: 3 x (4 + 2); k, v: 3 x (4 + 2) each; o: 3 x (2 + 4); gate, up, down: 3 x (4 + 8) each
+    assert adapter_parameters(LoRASpec(rank=3), SMALL) == 4 * 18 + 3 * 36
+    assert adapter_parameters(LoRASpec(rank=3, target_modules="q_proj, v_proj"), SMALL) == 2 * 18
+    assert adapter_parameters(LoRASpec(rank=3, target_modules="Wqkv"), SMALL) == 4 * 18 + 3 * 36
+    terms = estimate_stage(SFT.model_copy(update={"lora": LoRASpec(rank=3)}), SMALL, n_teachers=NONE).terms
+    assert terms["weights"] == pytest.approx(1.05 * 4 * (184 + 180))
+    assert terms["optimiser state"] == pytest.approx(1.05 * 8 * 180)
+    assert terms["gradients"] == pytest.approx(1.05 * 4 * 180)
+
+
+def test_adapters_are_their_own_reference():
+    with_penalty = GRPO.model_copy(update={"kl_coefficient": 0.1, "lora": LoRASpec()})
+    assert count_teachers(with_penalty, position=1) == NONE
+
+
+def test_a_smaller_micro_batch_needs_less():
+    small = GRPO.model_copy(update={"micro_batch_tokens": 64, "prompts_per_step": 64})
+    assert load_of(small, "high").batch_tokens == 64
+    assert load_of(small.model_copy(update={"max_response_tokens": 500}), "high").batch_tokens == 10 + 500 - 1
 
 
 def test_muon_needs_half_the_state():
@@ -109,8 +155,8 @@ def test_what_has_no_room_is_refused_in_words():
     with pytest.raises(TooLargeError) as refused:
         refuse_if_too_large(found, 24 * 2**30)
     assert str(refused.value) == (
-        "stage 'big' needs at least 40.0 GiB of memory, mostly activations, and this machine has 24.0 GiB; lower "
-        "max_response_tokens or take a smaller model, or use a machine with more memory"
+        "stage 'big' needs at least 40.0 GiB of memory, mostly activations, and this machine has 24.0 GiB; turn on "
+        "gradient_checkpointing, lower micro_batch_tokens or max_response_tokens, or take a smaller model, or use a machine with more memory"
     )
 
 

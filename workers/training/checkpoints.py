@@ -21,7 +21,6 @@ from torch import Tensor
 
 from workers.stage_dir import MODEL_CARD, StageDir, step_name, step_of
 from workers.training.failures import BadSpecError, CorruptCheckpointError
-from workers.training.lora import merged_weights
 from workers.training.optim import Optimizers
 from workers.training.policy import Policy, load_policy
 
@@ -31,7 +30,7 @@ CHECKSUMS = "checksums.json"
 def save_checkpoint(folder: Path, policy: Policy, *, card: str = "") -> None:
     """Write weights, tokenizer and model card in Hugging Face layout, for whoever starts from them or learns from them."""
     with written_beside(folder) as beside:
-        policy.model.save_pretrained(beside, state_dict=dict(merged_weights(policy.model)))
+        policy.model.save_pretrained(beside)
         policy.tokenizer.save_pretrained(beside)
         if card:
             (beside / MODEL_CARD).write_text(card)

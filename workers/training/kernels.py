@@ -25,4 +25,4 @@ def use_liger(policy: Policy) -> None:
     """Exchange the policy's kernels, in place."""
     from transformers.integrations.liger import apply_liger_kernel
 
-    apply_liger_kernel(policy.model, {"cross_entropy": False, "fused_linear_cross_entropy": False})
+    apply_liger_kernel(policy.model, {"cross_entropy": False, "fused_linear_cross_entropy": False})  # type: ignore[no-untyped-call]

@@ -1,8 +1,9 @@
 """LoRA through peft: a linear layer computes W x + alpha / rank * B A x, and only A and B are trained (arXiv 2106.09685).
 
 peft's layers take the place of the model's own, in the model itself, which stays of its class. Whoever else reads weights
-(checkpoints, engines) gets W + alpha / rank * B A under the layer's own name and never learns of adapters. B starts at zero, so
-the stage starts as the model it starts from; with the adapters switched off, that model is there again.
+gets W + alpha / rank * B A under the layer's own name and never learns of adapters: an engine before each step, the checkpoint
+at the stage's end. B starts at zero, so the stage starts as the model it starts from; with the adapters switched off, that
+model is there again.
 
 There is no dropout on adapters: sampler and trainer would not compute alike.
 """
@@ -29,6 +30,7 @@ def add_adapters(policy: Policy, lora: LoRASpec, seed: int) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     names = [name.strip() for name in lora.target_modules.split(",")]
+    refusal = _refusal(policy, lora)
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
@@ -41,9 +43,9 @@ def add_adapters(policy: Policy, lora: LoRASpec, seed: int) -> None:
         try:
             inject_adapter_in_model(config, policy.model)
         except ValueError as error:  # no such layer, or one that is not linear
-            raise _bad_targets(policy, lora) from error
+            raise refusal from error
     if policy.model.get_output_embeddings() in _adapted(policy.model).values():
-        raise _bad_targets(policy, lora)
+        raise refusal
     policy.model.eval()
 
 
@@ -65,6 +67,14 @@ def merged_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
             yield name, weight
 
 
+@torch.no_grad()
+def merge_adapters(model: nn.Module) -> None:
+    """Make an ordinary model of an adapted one, in place, where training is over; of another, nothing."""
+    for name, layer in _adapted(model).items():
+        layer.base_layer.weight.copy_(_merged(layer, layer.base_layer.weight))
+        model.set_submodule(name, layer.base_layer)
+
+
 def _adapted(model: nn.Module) -> dict[str, Any]:
     """Find peft's layers by their names, without importing peft, which costs time where no stage asks for it."""
     return {name: module for name, module in model.named_modules() if hasattr(module, "get_delta_weight")}
@@ -75,7 +85,8 @@ def _merged(layer: Any, weight: Tensor) -> Tensor:
     """Add in float32, and round once; peft would round the adapter's part before."""
     a, b = layer.lora_A[NAME].weight.float(), layer.lora_B[NAME].weight.float()
     delta = layer.scaling[NAME] * (b @ a)
-    return (weight.float() + (delta.T if layer.fan_in_fan_out else delta)).to(weight.dtype)
+    merged: Tensor = weight.float() + (delta.T if layer.fan_in_fan_out else delta)
+    return merged.to(weight.dtype)
 
 
 @contextmanager
@@ -89,10 +100,11 @@ def _switched_off(layers: list[Any]) -> Iterator[None]:
             layer.enable_adapters(True)
 
 
-def _bad_targets(policy: Policy, lora: LoRASpec) -> BadSpecError:
+def _refusal(policy: Policy, lora: LoRASpec) -> BadSpecError:
+    """Say which layers there are, while the model still has its own."""
     head = policy.model.get_output_embeddings()
     found = {
-        name.rpartition(".")[2].removesuffix(".base_layer")
+        name.rpartition(".")[2]
         for name, module in policy.model.named_modules()
         if isinstance(module, nn.Linear) and module is not head
     }

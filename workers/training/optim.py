@@ -28,7 +28,9 @@ class Optimizers:
         trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
         matrices = _hidden_matrices(model) if stage.optimizer == "muon" else []
         self.weights = with_masters(model) if stage.precision == "bfloat16" else trained
-        self._rounded = [(trained[name], weight) for name, weight in self.weights.items() if weight is not trained[name]]
+        self._rounded = [
+            (trained[name], weight) for name, weight in self.weights.items() if weight is not trained[name]
+        ]
         self.parameters = list(self.weights.values())
         muon = [self.weights[name] for name in matrices]
         self.parts: list[tuple[torch.optim.Optimizer, float]] = []  # with each one's share of the learning rate
@@ -102,9 +104,7 @@ def _hidden_matrices(model: nn.Module) -> list[str]:
     head = getattr(model, "lm_head", None)
     if isinstance(head, nn.Module):
         outer |= {id(parameter) for parameter in head.parameters()}
-    return [
-        name for name, p in model.named_parameters() if p.requires_grad and p.ndim == 2 and id(p) not in outer
-    ]
+    return [name for name, p in model.named_parameters() if p.requires_grad and p.ndim == 2 and id(p) not in outer]
 
 
 def _muon(matrices: list[nn.Parameter], stage: AnyStage) -> torch.optim.Optimizer:

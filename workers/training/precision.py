@@ -21,7 +21,7 @@ def with_masters(model: nn.Module) -> dict[str, nn.Parameter]:
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             masters[name] = nn.Parameter(parameter.detach().float())  # takes the float32 weights over, no copy
-            parameter.register_post_accumulate_grad_hook(partial(_add_up, masters[name]))
+            parameter.register_post_accumulate_grad_hook(partial(_add_up, masters[name]))  # type: ignore[no-untyped-call]
         parameter.data = parameter.data.to(torch.bfloat16)
     return masters
 

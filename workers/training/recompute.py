@@ -4,7 +4,7 @@ It is transformers' own. Its blocks ask for training mode before they do so, and
 in it only while it is asked, and has left it when it computes, the first time and again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -32,7 +32,7 @@ def recompute_activations(policy: Policy) -> None:
 
 
 @contextmanager
-def _asked(blocks: list[nn.Module]) -> Iterator[None]:
+def _asked(blocks: Sequence[nn.Module]) -> Iterator[None]:
     """Let blocks find themselves in training mode when they are called, where there will be a backward pass."""
     for block in blocks:
         block.training = torch.is_grad_enabled()

@@ -20,6 +20,7 @@ from workers.model_card import model_card
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import Outcome, StageDir, drop_records_after
 from workers.training.checkpoints import load_resume, save_checkpoint, save_resume
+from workers.training.lora import merge_adapters
 from workers.training.memory import check_memory
 from workers.training.optim import Optimizers, learning_rate_at
 from workers.training.policy import Policy, set_up_torch
@@ -66,6 +67,7 @@ def train(folder: StageDir, stop: StopRequest) -> Outcome:
     if done < spec.stage.steps:
         return Outcome(status="stopped", step=done)
     report.tell("save", now=True)
+    merge_adapters(policy.model)
     save_checkpoint(folder.checkpoint(done), policy, card=model_card(spec, scores=[]))
     return Outcome(status="done", step=done)
 

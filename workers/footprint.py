@@ -1,0 +1,46 @@
+"""How many numbers of a stage's model are trained, and in how many bytes the model's numbers stand: precision and adapters.
+
+d is the width, L the blocks, q and k the features of all query and key heads, m the feed-forward width. A layer of n inputs
+and o outputs has an adapter of rank x (n + o) parameters.
+"""
+
+from workers.model_shape import ModelShape
+from workers.spec import GRPOSpec, LoRASpec, MOPDSpec, SFTSpec
+
+AnyStage = SFTSpec | GRPOSpec | MOPDSpec
+
+MASTER = 4  # bytes of what an optimiser works on
+NUMBER = {"float32": 4, "bfloat16": 2}  # bytes
+
+
+def number_bytes(stage: AnyStage) -> int:
+    """Tell the bytes of a weight, an activation, or a key while the model computes."""
+    return NUMBER[stage.precision]
+
+
+def trained_parameters(stage: AnyStage, shape: ModelShape) -> int:
+    """Count what has a gradient and a place in the optimiser's state."""
+    return shape.parameters if stage.lora is None else adapter_parameters(stage.lora, shape)
+
+
+def adapter_parameters(lora: LoRASpec, shape: ModelShape) -> int:
+    """Count the parameters of all adapters; names of layers that are not Llama's count as all layers."""
+    d, q, k, m = shape.hidden, shape.queries, shape.keys, shape.mlp
+    sizes = {
+        "q_proj": d + q, "k_proj": d + k, "v_proj": d + k, "o_proj": q + d,
+        "gate_proj": d + m, "up_proj": d + m, "down_proj": m + d,
+    }  # fmt: skip
+    names = {name.strip() for name in lora.target_modules.split(",")}
+    adapted = names if names <= sizes.keys() else sizes.keys()
+    return shape.layers * lora.rank * sum(sizes[name] for name in adapted)
+
+
+def weight_bytes(stage: AnyStage, shape: ModelShape) -> float:
+    """What the model's weights take, adapters included, without masters."""
+    adapters = 0 if stage.lora is None else adapter_parameters(stage.lora, shape)
+    return float(number_bytes(stage) * (shape.parameters + adapters))
+
+
+def master_bytes(stage: AnyStage, shape: ModelShape) -> float:
+    """What the float32 masters take; in float32 the weights are their own."""
+    return 0.0 if stage.precision == "float32" else float(MASTER * trained_parameters(stage, shape))
