@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, TinyModelSpec
+from workers.spec import GRPOSpec, LoRASpec, MOPDSpec, ResolvedStageSpec, TinyModelSpec
 from workers.stage_dir import Outcome, StageDir, StepRecord, read_document, read_records, write_document
 
 pytestmark = [
@@ -40,13 +40,13 @@ def carry_out(folder: Path, stage, **more) -> StageDir:
     return stage_dir
 
 
-def check_ratios(stage_dir: StageDir) -> None:
+def check_ratios(stage_dir: StageDir, *, limit: float = 1e-4) -> None:
     """Sampler and trainer agree on each token, also after the weights have changed."""
     found = [record.metrics for record in read_records(stage_dir.steps, StepRecord)[0]]
     largest = max(abs(metrics[name] - 1) for metrics in found for name in ("ratio_max", "ratio_mean"))
     print(f"{stage_dir.path.name}: largest ratio of trainer to sampler 1 + {largest:.1e}")
     assert len(found) == 4
-    assert largest < 1e-4
+    assert largest < limit
     assert all(metrics["grad_norm"] > 0 for metrics in found)
 
 
@@ -58,3 +58,13 @@ def test_grpo_then_mopd(tmp_path):
         tmp_path / "mopd", MOPD, start_folder=base, teacher_folders={"stem": trained, "tools": trained}
     )  # fmt: skip
     check_ratios(mopd)
+
+
+def test_adapters_are_sampled_from(tmp_path):
+    check_ratios(carry_out(tmp_path / "rl", GRPO.model_copy(update={"lora": LoRASpec(rank=4)})))
+
+
+def test_bfloat16_is_sampled_from(tmp_path):
+    saving = {"precision": "bfloat16", "lora": LoRASpec(rank=4), "gradient_checkpointing": True}
+    for name, settings in (("whole", {"precision": "bfloat16"}), ("adapted", saving)):
+        check_ratios(carry_out(tmp_path / name, GRPO.model_copy(update=settings)), limit=0.1)

@@ -28,7 +28,7 @@ class Policy:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.to(self.device).eval()
         self.tokenizer = tokenizer
-        self.around: Callable[[], AbstractContextManager[None]] = nullcontext  # a pass of `hidden`
+        self.around: Callable[[], AbstractContextManager[None]] = nullcontext  # what each pass of `hidden` runs in
         self.can_pack = can_pack(model)
         if self.can_pack:
             model.set_attn_implementation(ATTENTION)
