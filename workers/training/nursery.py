@@ -110,7 +110,7 @@ def _import_libraries(pipes: Pipes) -> None:
     try:
         for name in LIBRARIES:
             importlib.import_module(name)
-    except Exception:
+    except Exception:  # whatever a library raises: each child imports it again, fails alike, and its log has the reason
         traceback.print_exc()
     finally:
         is_done.set()
