@@ -162,3 +162,22 @@ def test_a_forked_stage_ends_with_the_weights_of_one_started_alone(tmp_path) -> 
     second = launch.start_command(alone, [sys.executable, "-m", launch.TRAIN, str(alone.path)])
     assert (first.wait(timeout=WARM_S), second.wait(timeout=WARM_S)) == (0, 0), forked.log.read_text()
     assert weights(forked, 3) == weights(alone, 3)
+
+
+@pytest.mark.training
+def test_a_library_that_cannot_be_imported_fails_the_stage_not_the_nursery(tmp_path, monkeypatch) -> None:
+    """In a worker of its own, whose nursery finds a broken transformers before the real one."""
+    broken = tmp_path / "libraries" / "transformers"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise RuntimeError('this library is broken')\n")
+    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+    folder = prepare(tmp_path / "stage", SFT)
+    program = WORKER.replace(repr(PROGRAM), repr(launch.TRAIN))
+    with subprocess.Popen(
+        [sys.executable, "-c", program, folder.path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as worker:
+        wait_for(folder.outcome.exists, within_s=WARM_S)
+        assert nursery_of(worker.pid).is_running()
+        worker.kill()
+    assert '"failed"' in folder.outcome.read_text()
+    assert "this library is broken" in folder.log.read_text()
