@@ -23,10 +23,9 @@ from workers.estimate import (
     refuse_if_too_large,
     step_seconds,
 )
-from workers.footprint import AnyStage
 from workers.machine import has_gpu, memory_bytes
 from workers.model_shape import ModelShape, UnknownShapeError, shape_of
-from workers.spec import RecipeSpec
+from workers.spec import RecipeSpec, StageSpec
 
 STAGES_LOOKED_AT = 12
 STEPS_LOOKED_AT = 200  # a long stage's later steps take as long as these
@@ -129,10 +128,10 @@ def _ratio(stage: Stage, step_s: float) -> _Measured | None:
     return _Measured(stage.kind, shape, step_s / predicted)
 
 
-def _pace_of(measured: list[_Measured], shape: ModelShape) -> Callable[[AnyStage], Pace]:
+def _pace_of(measured: list[_Measured], shape: ModelShape) -> Callable[[StageSpec], Pace]:
     """Take stages of the same kind and model where there are any, else of the same kind, else any."""
 
-    def pace(stage: AnyStage) -> Pace:
+    def pace(stage: StageSpec) -> Pace:
         alike = [found for found in measured if found.kind == stage.kind]
         same = [found for found in alike if found.shape == shape]
         ratios = [found.ratio for found in same or alike or measured]

@@ -39,9 +39,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workers.catalogue import DOMAINS
-from workers.footprint import AnyStage, master_bytes, number_bytes, trained_parameters, weight_bytes
+from workers.footprint import master_bytes, number_bytes, trained_parameters, weight_bytes
 from workers.model_shape import ModelShape
-from workers.spec import BEST, GRPOSpec, MOPDSpec, RecipeSpec, SFTSpec
+from workers.spec import BEST, GRPOSpec, MOPDSpec, RecipeSpec, SFTSpec, StageSpec
 
 Device = Literal["cpu", "gpu"]
 Case = Literal["low", "expected", "high"]
@@ -111,7 +111,7 @@ DEFAULT_PACE = Pace(0.25, 1.0, 4.0)
 
 
 def estimate_recipe(
-    recipe: RecipeSpec, shape: ModelShape, *, pace_of: Callable[[AnyStage], Pace], device: Device = "cpu"
+    recipe: RecipeSpec, shape: ModelShape, *, pace_of: Callable[[StageSpec], Pace], device: Device = "cpu"
 ) -> list[StageEstimate]:
     """Predict every stage of a recipe, in order."""
     return [
@@ -123,7 +123,7 @@ def estimate_recipe(
 
 
 def estimate_stage(
-    stage: AnyStage, shape: ModelShape, *, n_teachers: Range, pace: Pace = DEFAULT_PACE, device: Device = "cpu"
+    stage: StageSpec, shape: ModelShape, *, n_teachers: Range, pace: Pace = DEFAULT_PACE, device: Device = "cpu"
 ) -> StageEstimate:
     """Predict one stage."""
     peaks = {
@@ -141,7 +141,7 @@ def estimate_stage(
     )
 
 
-def count_teachers(stage: AnyStage, *, position: int) -> Range:
+def count_teachers(stage: StageSpec, *, position: int) -> Range:
     """Count the frozen models that a stage holds; which ones 'best' will mean is not known yet."""
     if isinstance(stage, GRPOSpec):
         n = float(stage.kl_coefficient > 0 and stage.lora is None)
@@ -155,7 +155,7 @@ def count_teachers(stage: AnyStage, *, position: int) -> Range:
     return Range(low, (low + max(low, high)) / 2, max(low, high))
 
 
-def step_seconds(stage: AnyStage, shape: ModelShape, *, device: Device = "cpu") -> float:
+def step_seconds(stage: StageSpec, shape: ModelShape, *, device: Device = "cpu") -> float:
     """Predict what one step takes at the default pace, in seconds."""
     load = load_of(stage, "expected")
     forwards = _forwards(stage)
@@ -171,7 +171,7 @@ def step_seconds(stage: AnyStage, shape: ModelShape, *, device: Device = "cpu") 
     return passes * shape.layers * PASS_S[device] + flops / rate
 
 
-def _forwards(stage: AnyStage) -> float:
+def _forwards(stage: StageSpec) -> float:
     """Count how many forward passes an update is worth: one, two for the backward pass, and what else goes forward."""
     forwards = 3.0 + stage.gradient_checkpointing
     if isinstance(stage, GRPOSpec):
@@ -262,7 +262,7 @@ def sampling_flops(shape: ModelShape, load: Load) -> float:
     return answers + load.groups * load.prompt * 2 * shape.block_parameters
 
 
-def load_of(stage: AnyStage, case: Case) -> Load:
+def load_of(stage: StageSpec, case: Case) -> Load:
     """Say what a step of a stage holds."""
     total = sum(stage.domains.values())
     longest = sum(weight * DOMAINS[name].max_prompt_tokens for name, weight in stage.domains.items()) / total
@@ -276,7 +276,7 @@ def load_of(stage: AnyStage, case: Case) -> Load:
 # Memory ---------------------------------------------------------------------------------------------------------
 
 
-def _standing(stage: AnyStage, shape: ModelShape, n_teachers: float) -> Bytes:
+def _standing(stage: StageSpec, shape: ModelShape, n_teachers: float) -> Bytes:
     """What is there all the time."""
     own = FLOAT * _reward_shape(stage, shape).parameters if _has_reward_model(stage) else 0.0
     frozen = "teachers" if isinstance(stage, MOPDSpec) else "reference"
@@ -289,7 +289,7 @@ def _standing(stage: AnyStage, shape: ModelShape, n_teachers: float) -> Bytes:
     }
 
 
-def _moments(stage: AnyStage, shape: ModelShape, case: Case) -> list[Bytes]:
+def _moments(stage: StageSpec, shape: ModelShape, case: Case) -> list[Bytes]:
     """What comes and goes, by the moments that may be the peak."""
     load, gradients = load_of(stage, case), float(FLOAT * trained_parameters(stage, shape))
     batch = {"activations": activation_bytes(stage, shape, load), "logits": _logits_bytes(stage, shape, load)}
@@ -312,7 +312,7 @@ def _peak(standing: Bytes, moments: list[Bytes], *, case: Case) -> Bytes:
     return {"torch itself": getattr(IMPORTS, case), **{name: slack * value for name, value in used.items()}}
 
 
-def activation_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:
+def activation_bytes(stage: StageSpec, shape: ModelShape, load: Load) -> float:
     """What one micro-batch keeps for its backward pass, and the gradients of one block's."""
     whole = 1 if stage.gradient_checkpointing else shape.layers  # blocks that keep all
     block = 6 * shape.hidden + 4 * shape.mlp + 5 * shape.queries + 4 * shape.keys
@@ -327,7 +327,7 @@ def activation_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:
     return number_bytes(stage) * kept
 
 
-def cache_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:
+def cache_bytes(stage: StageSpec, shape: ModelShape, load: Load) -> float:
     """What the sampler holds at its longest: keys and values, and the logits of the step."""
     rows = min(load.answers, max(load.members, ROWS_AT_ONCE))
     slots = FIRST_SLOTS * 2.0 ** math.ceil(math.log2(max(1.0, load.response / FIRST_SLOTS)))
@@ -336,17 +336,17 @@ def cache_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:
     return number_bytes(stage) * kept * 2 * shape.keys * (shape.layers + 1) + logits
 
 
-def _logits_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:
+def _logits_bytes(stage: StageSpec, shape: ModelShape, load: Load) -> float:
     tokens = min(load.batch_answers * load.response, max(1, LOGITS_AT_ONCE // shape.vocabulary))
     return FLOAT * tokens * shape.vocabulary * HEAD_COPIES[stage.kind]
 
 
-def _optimizer_bytes(stage: AnyStage, shape: ModelShape) -> float:
+def _optimizer_bytes(stage: StageSpec, shape: ModelShape) -> float:
     by_muon = shape.block_parameters if stage.optimizer == "muon" else 0
     return FLOAT * (2 * trained_parameters(stage, shape) - by_muon)
 
 
-def _muon_bytes(stage: AnyStage, shape: ModelShape) -> float:
+def _muon_bytes(stage: StageSpec, shape: ModelShape) -> float:
     if stage.optimizer != "muon":
         return 0.0
     alike = shape.layers * shape.hidden * max(3 * shape.mlp, 2 * (shape.queries + shape.keys))
@@ -356,32 +356,32 @@ def _muon_bytes(stage: AnyStage, shape: ModelShape) -> float:
 # The reward model -----------------------------------------------------------------------------------------------
 
 
-def _has_reward_model(stage: AnyStage) -> bool:
+def _has_reward_model(stage: StageSpec) -> bool:
     learned = any(DOMAINS[name].learned_reward for name in stage.domains)
     return isinstance(stage, GRPOSpec) and stage.reward_model is not None and learned
 
 
-def _reward_shape(stage: AnyStage, shape: ModelShape) -> ModelShape:
+def _reward_shape(stage: StageSpec, shape: ModelShape) -> ModelShape:
     assert isinstance(stage, GRPOSpec)
     assert stage.reward_model is not None
     width = stage.reward_model.hidden_size
     return ModelShape(shape.vocabulary, width, stage.reward_model.layers, 4, 4, width // 4, 2 * width, is_tied=True)
 
 
-def _pairs(stage: AnyStage) -> Load:
+def _pairs(stage: StageSpec) -> Load:
     """A step of the reward model: all its pairs run before one backward pass."""
     assert isinstance(stage, GRPOSpec)
     assert stage.reward_model is not None
     return Load(2 * stage.reward_model.pairs_per_step, 1, 10, DEMONSTRATIONS.expected)
 
 
-def _reward_training_bytes(stage: AnyStage, shape: ModelShape) -> float:
+def _reward_training_bytes(stage: StageSpec, shape: ModelShape) -> float:
     own, load = _reward_shape(stage, shape), _pairs(stage)
     block = 6 * own.hidden + 4 * own.mlp + 5 * own.queries + 4 * own.keys
     return FLOAT * (3 * own.parameters + load.row_tokens * own.layers * block)
 
 
-def _reward_model_seconds(stage: AnyStage, shape: ModelShape, *, device: Device) -> float:
+def _reward_model_seconds(stage: StageSpec, shape: ModelShape, *, device: Device) -> float:
     if not _has_reward_model(stage):
         return 0.0
     assert isinstance(stage, GRPOSpec)

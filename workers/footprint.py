@@ -5,20 +5,18 @@ and o outputs has an adapter of rank x (n + o) parameters.
 """
 
 from workers.model_shape import ModelShape
-from workers.spec import GRPOSpec, LoRASpec, MOPDSpec, SFTSpec
-
-AnyStage = SFTSpec | GRPOSpec | MOPDSpec
+from workers.spec import LoRASpec, StageSpec
 
 MASTER = 4  # bytes of what an optimiser works on
 NUMBER = {"float32": 4, "bfloat16": 2}  # bytes
 
 
-def number_bytes(stage: AnyStage) -> int:
+def number_bytes(stage: StageSpec) -> int:
     """Tell the bytes of a weight, an activation, or a key while the model computes."""
     return NUMBER[stage.precision]
 
 
-def trained_parameters(stage: AnyStage, shape: ModelShape) -> int:
+def trained_parameters(stage: StageSpec, shape: ModelShape) -> int:
     """Count what has a gradient and a place in the optimiser's state."""
     return shape.parameters if stage.lora is None else adapter_parameters(stage.lora, shape)
 
@@ -35,12 +33,12 @@ def adapter_parameters(lora: LoRASpec, shape: ModelShape) -> int:
     return shape.layers * lora.rank * sum(sizes[name] for name in adapted)
 
 
-def weight_bytes(stage: AnyStage, shape: ModelShape) -> float:
+def weight_bytes(stage: StageSpec, shape: ModelShape) -> float:
     """What the model's weights take, adapters included, without masters."""
     adapters = 0 if stage.lora is None else adapter_parameters(stage.lora, shape)
     return float(number_bytes(stage) * (shape.parameters + adapters))
 
 
-def master_bytes(stage: AnyStage, shape: ModelShape) -> float:
+def master_bytes(stage: StageSpec, shape: ModelShape) -> float:
     """What the float32 masters take; in float32 the weights are their own."""
     return 0.0 if stage.precision == "float32" else float(MASTER * trained_parameters(stage, shape))

@@ -9,11 +9,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from workers.spec import GRPOSpec, MOPDSpec, SFTSpec
+from workers.spec import StageSpec
 from workers.training.muon import Muon
 from workers.training.precision import with_masters
 
-AnyStage = SFTSpec | GRPOSpec | MOPDSpec
 MUON_MOMENTUM = 0.95
 
 
@@ -23,7 +22,7 @@ class Optimizers:
     `weights` are what they update, by name: the model's trained parameters, or in bfloat16 their masters.
     """
 
-    def __init__(self, model: nn.Module, stage: AnyStage) -> None:
+    def __init__(self, model: nn.Module, stage: StageSpec) -> None:
         self.stage = stage
         trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
         matrices = _hidden_matrices(model) if stage.optimizer == "muon" else []
@@ -84,7 +83,7 @@ class Optimizers:
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def learning_rate_at(stage: AnyStage, step: int) -> float:
+def learning_rate_at(stage: StageSpec, step: int) -> float:
     """Rise linearly from warmup_from over the warm-up, then follow the schedule to final_learning_rate at the last step; steps count from 1."""
     if step <= stage.warmup_steps:
         return stage.warmup_from + (stage.learning_rate - stage.warmup_from) * step / stage.warmup_steps
@@ -107,11 +106,11 @@ def _hidden_matrices(model: nn.Module) -> list[str]:
     return [name for name, p in model.named_parameters() if p.requires_grad and p.ndim == 2 and id(p) not in outer]
 
 
-def _muon(matrices: list[nn.Parameter], stage: AnyStage) -> torch.optim.Optimizer:
+def _muon(matrices: list[nn.Parameter], stage: StageSpec) -> torch.optim.Optimizer:
     return Muon(matrices, lr=stage.learning_rate, momentum=MUON_MOMENTUM, weight_decay=stage.weight_decay)
 
 
-def _adamw(parameters: list[nn.Parameter], stage: AnyStage) -> torch.optim.Optimizer:
+def _adamw(parameters: list[nn.Parameter], stage: StageSpec) -> torch.optim.Optimizer:
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": stage.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
