@@ -15,6 +15,7 @@ from torch import Tensor
 
 from workers.spec import FolderModelSpec, TinyModelSpec
 from workers.training.failures import BadSpecError
+from workers.training.norms import speed_up_norms
 from workers.training.packing import ATTENTION, Pack, SeesLayout, can_pack
 from workers.training.rollouts import Problem, Rollout
 
@@ -27,6 +28,7 @@ class Policy:
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.to(self.device).eval()
+        speed_up_norms(self.model)
         self.tokenizer = tokenizer
         self.around: Callable[[], AbstractContextManager[None]] = nullcontext  # what each pass of `hidden` runs in
         self.can_pack = can_pack(model)
