@@ -35,7 +35,25 @@ def _cells(run: Run, split: str) -> list[ScoreCell]:
     scores = (
         Score.objects.filter(checkpoint__run=run, benchmark__split=split)
         .annotate(values_by_item=ArrayAgg("items__value", order_by="items__item"))
-        .values_list("checkpoint__stage__name", "benchmark__domain", "benchmark__digest", "values_by_item")
+        .values_list(
+            "checkpoint__stage__name",
+            "benchmark__domain",
+            "values_by_item",
+            "benchmark__digest",
+            "benchmark__version",
+            "benchmark__protocol",
+        )
         .order_by("checkpoint__at_step")  # of several checkpoints of a stage, the last stands
     )
-    return [score_cell(name or BASE, domain, values, protocol=digest) for name, domain, digest, values in scores]
+    return [
+        score_cell(
+            name or BASE,
+            domain,
+            values,
+            protocol=digest,
+            version=str(version),
+            settings=settings,
+            samples=settings.get("samples_per_problem", 1),
+        )
+        for name, domain, values, digest, version, settings in scores
+    ]

@@ -117,7 +117,7 @@ class RunDrift(APIView):
         "get_drift",
         "Read what each stage did to every domain",
         about="Scores on test problems with 95 % intervals, changes with their significance, and the measures of "
-        "docs/metrics.md. All scores and differences are fractions, 0.01 being a point.",
+        "docs/drift.md. All scores and differences are fractions, 0.01 being a point.",
         answer=DriftOut,
         parameters=[ReferenceQuery],
         problems=(404, 422),

@@ -1,19 +1,25 @@
-"""How each score changed: since the start, since the stage before, since its peak, since its own stage.
+"""How each score changed: since the start, the stage before, its peak, its own stage, or any chosen checkpoint.
+
+    change = R[i][j] - R[reference][j], -1 to 1, of benchmark j after stage i
 
 A change is significant where its p-value, after Holm's correction over the row it stands in, is below 0.05. The row is
 the family because a checkpoint's scores are read together, and because a stage that is scored later must not turn an
-earlier finding grey.
+earlier finding grey. `correct` asks the whole matrix at once, or bounds the share of false findings, where that is wanted.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from runs.drift.intervals import ALPHA, Interval, compare, holm
-from runs.drift.matrix import RowInfo, ScoreCell, ScoreMatrix, rows_after
+from runs.drift.comparability import NO_ITEMS, why_incomparable
+from runs.drift.families import CORRECTIONS, Correction
+from runs.drift.intervals import ALPHA, Interval
+from runs.drift.matrix import RowInfo, ScoreMatrix, rows_after
+from runs.drift.paired import compare
 
 Since = Literal["start", "previous", "peak", "own"]
 SINCE: tuple[Since, ...] = get_args(Since)
+Family = Literal["row", "matrix"]  # which changes are asked together
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Change:
     difference: float | None = None
     interval: Interval | None = None  # 95 %, of this change alone
     p_value: float | None = None  # of this change alone
-    adjusted_p: float | None = None  # after Holm over the row
+    adjusted_p: float | None = None  # after the correction for all that was asked with it
     test: str = ""
     reason: str = ""
 
@@ -67,21 +73,36 @@ def find_changes(matrix: ScoreMatrix, since: Since, *, start: str | None = None)
 def find_changes_of_row(matrix: ScoreMatrix, row: str, since: Since, *, start: str | None = None) -> list[Change]:
     """Compare one checkpoint's scores with their references, corrected for being asked together."""
     origin = start or _key(matrix.start_row())
-    return _with_holm([_change(matrix, row, column.domain, since, origin) for column in matrix.columns])
+    return _corrected([_change(matrix, row, column.domain, since, origin) for column in matrix.columns])
+
+
+def find_changes_against(matrix: ScoreMatrix, reference: str) -> ChangeMatrix:
+    """Compare every cell with one chosen row, corrected over each row; the row may be on another branch."""
+    chosen = matrix.row(reference)
+    found: dict[tuple[str, str], Change] = {}
+    for row in matrix.rows:
+        is_itself = row.key == reference
+        changes = _corrected(
+            [
+                _change_since(matrix, row.key, c.domain, None if is_itself else chosen, "this is the reference")
+                for c in matrix.columns
+            ]
+        )
+        found.update({(row.key, change.column): change for change in changes})
+    return found
+
+
+def correct(changes: ChangeMatrix, *, method: Correction = "holm", family: Family = "matrix") -> ChangeMatrix:
+    """Adjust the p-values of all changes anew: over the whole matrix or each row, by Holm or Benjamini and Hochberg."""
+    groups: dict[str, list[Change]] = {}
+    for change in changes.values():
+        groups.setdefault(change.row if family == "row" else "", []).append(change)
+    return {(c.row, c.column): c for group in groups.values() for c in _corrected(group, method)}
 
 
 def change_between(matrix: ScoreMatrix, column: str, before: str, after: str) -> Change:
     """Compare two checkpoints on one benchmark; the p-value stands alone."""
-    return _with_holm([_change_since(matrix, after, column, matrix.row(before), "")])[0]
-
-
-def why_incomparable(before: ScoreCell, after: ScoreCell) -> str:
-    """Say why two cells must not be compared; empty where they may."""
-    if before.protocol != after.protocol:
-        return "scored under another protocol"
-    if before.values is not None and after.values is not None and len(before.values) != len(after.values):
-        return f"scored on {before.n} and on {after.n} problems"
-    return ""
+    return _corrected([_change_since(matrix, after, column, matrix.row(before), "")])[0]
 
 
 def _change(matrix: ScoreMatrix, row: str, column: str, since: Since, start: str) -> Change:
@@ -101,9 +122,7 @@ def _change_since(matrix: ScoreMatrix, row: str, column: str, reference: RowInfo
     if refusal := why_incomparable(before, after):
         return Change(row, column, reference.key, reason=refusal)
     if before.values is None or after.values is None:
-        return Change(
-            row, column, reference.key, after.mean - before.mean, reason="no item results, so noise is unknown"
-        )
+        return Change(row, column, reference.key, after.mean - before.mean, reason=NO_ITEMS)
     found = compare(before.values, after.values)
     return Change(
         row, column, reference.key, found.difference, found.interval, found.p_value, found.p_value, found.test
@@ -116,7 +135,7 @@ def _reference(matrix: ScoreMatrix, row: str, column: str, since: Since, start: 
     if since == "previous":
         return (line[-2], "") if len(line) > 1 else (None, "starts from nothing that is scored")
     if since == "peak":
-        return _peak(matrix, line[:-1], column), "first of its line"
+        return _peak(matrix, line, column), _why_no_peak(matrix, line, column)
     if row == start:
         return None, "this is the start"
     if start not in [ancestor.key for ancestor in line]:
@@ -135,20 +154,25 @@ def _own_reference(matrix: ScoreMatrix, row: str, column: str, start: str) -> tu
     return matrix.row(start), ""  # a guard benchmark: no stage trains it, so the start is all there is to keep
 
 
-def _peak(matrix: ScoreMatrix, earlier: tuple[RowInfo, ...], column: str) -> RowInfo | None:
-    """Find the best of the earlier rows; the earliest of equals."""
-    best: tuple[float, RowInfo] | None = None
-    for row in earlier:
+def _peak(matrix: ScoreMatrix, line: tuple[RowInfo, ...], column: str) -> RowInfo | None:
+    """Find the best of the earlier rows that may be compared with the last; the earliest of equals."""
+    now, best = matrix.cell(line[-1].key, column), None
+    for row in line[:-1]:
         cell = matrix.cell(row.key, column)
-        if cell is not None and (best is None or cell.mean > best[0]):
+        if cell and now and not why_incomparable(cell, now) and (best is None or cell.mean > best[0]):
             best = (cell.mean, row)
     return best[1] if best else None
 
 
-def _with_holm(row: list[Change]) -> list[Change]:
-    tested = [change for change in row if change.p_value is not None]
-    adjusted = iter(holm([change.p_value for change in tested if change.p_value is not None]))
-    return [replace(change, adjusted_p=next(adjusted)) if change.p_value is not None else change for change in row]
+def _why_no_peak(matrix: ScoreMatrix, line: tuple[RowInfo, ...], column: str) -> str:
+    if any(matrix.cell(row.key, column) for row in line[:-1]):
+        return "all earlier scores are of another protocol, version or problems"
+    return "first of its line"
+
+
+def _corrected(asked: list[Change], method: Correction = "holm") -> list[Change]:
+    adjusted = iter(CORRECTIONS[method]([change.p_value for change in asked if change.p_value is not None]))
+    return [replace(change, adjusted_p=next(adjusted)) if change.p_value is not None else change for change in asked]
 
 
 def _key(row: RowInfo | None) -> str:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runs.drift.changes import why_incomparable
-from runs.drift.intervals import compare
+from runs.drift.comparability import why_incomparable
 from runs.drift.matrix import ScoreCell
+from runs.drift.paired import compare
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,6 @@ class Flips:
 
 def find_flips(before: ScoreCell, after: ScoreCell) -> Flips:
     """Sort the problems of one benchmark by what became of them between two checkpoints."""
-    if before.column != after.column:
-        return Flips(reason="scores of two different benchmarks")
     if refusal := why_incomparable(before, after):
         return Flips(reason=refusal)
     if before.values is None or after.values is None:

@@ -10,12 +10,10 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from runs.drift.intervals import Interval, mean_interval
+from runs.drift.intervals import Interval, Values, mean_interval
 
 Kind = Literal["base", "sft", "grpo", "mopd"]
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,8 @@ class ScoreCell:
     """One benchmark's score on one checkpoint.
 
     `values` holds each problem's result in the benchmark's order, so that two cells of a column pair up item by item;
-    None (then `n` is 0) where only a mean was published. `protocol` is a digest of how the score was taken.
+    None (then `n` is 0) where only a mean was published. `protocol` is a digest of all that makes scores comparable:
+    how the score was taken, the benchmark's version and its items; `version` and `settings` put it into words.
     """
 
     row: str
@@ -54,13 +53,37 @@ class ScoreCell:
     interval: Interval | None = None  # 95 %
     values: Values | None = field(default=None, compare=False, repr=False)
     protocol: str = ""
+    version: str = ""  # of the benchmark; empty where it is not known
+    settings: Mapping[str, float | int | str] = field(default_factory=dict, compare=False)
+    samples: int = 1  # k of avg@k: answers per problem behind each value
 
 
-def score_cell(row: str, column: str, values: Iterable[float], *, protocol: str = "") -> ScoreCell:
-    """Make a cell, its mean and its interval from the results of the items."""
+def score_cell(
+    row: str,
+    column: str,
+    values: Iterable[float],
+    *,
+    protocol: str = "",
+    version: str = "",
+    settings: Mapping[str, float | int | str] | None = None,
+    samples: int = 1,
+) -> ScoreCell:
+    """Make a cell, its mean and its interval from the results of the items, each the mean over k samples, 0 to 1."""
     results = np.asarray(list(values), dtype=np.float64)
     assert results.size, f"score of '{row}' on '{column}' has no items"
-    return ScoreCell(row, column, float(results.mean()), len(results), mean_interval(results), results, protocol)
+    assert ((results >= 0) & (results <= 1)).all(), f"score of '{row}' on '{column}' has an item outside 0 to 1"
+    return ScoreCell(
+        row,
+        column,
+        float(results.mean()),
+        len(results),
+        mean_interval(results),
+        results,
+        protocol,
+        version,
+        settings or {},
+        samples,
+    )
 
 
 @dataclass(frozen=True)

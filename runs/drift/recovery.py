@@ -9,19 +9,16 @@ averages out over domains.
 
 Picking domains by a gap on the very scores that are then divided flatters the result a little (a start that was unlucky
 looks lost and comes back by itself). Give a validation matrix to pick them on other problems.
-
-Intervals are Fieller's (1954) for a ratio of paired means: exact for normal means, unlike the delta method honest about
-a small gap, and with no random numbers in it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from runs.drift.changes import change_between, why_incomparable
-from runs.drift.intervals import Interval, Z
+from runs.drift.changes import change_between
+from runs.drift.comparability import why_incomparable
+from runs.drift.intervals import Interval
 from runs.drift.matrix import ScoreCell, ScoreMatrix
+from runs.drift.ratio import Ratio
 
 MIN_GAP = 0.03
 
@@ -84,7 +81,7 @@ def measure_recovery(
         for column in matrix.columns
         if column.domain in matrix.row(row).domains or column.domain in teachers
     )
-    lost = [_Ratio.of(domain) for domain in domains if domain.is_lost]
+    lost = [_ratio(domain) for domain in domains if domain.is_lost]
     if not lost:
         return Recovery(row, before_row, domains, reason=_why_nothing_to_win(domains, min_gap))
     total = sum(lost[1:], lost[0])
@@ -114,7 +111,7 @@ def _domain_recovery(
         return replace(plain, reason=picked.reason)
     if picked.difference <= min_gap:
         return replace(plain, reason=f"lost no more than {100 * min_gap:.0f} points")
-    ratio = _Ratio.of(plain)
+    ratio = _ratio(plain)
     if not ratio.is_beyond_noise:
         return replace(plain, is_lost=True, reason="its gap to the teacher is within noise")
     return replace(plain, is_lost=True, fraction=ratio.fraction, interval=ratio.fieller())
@@ -140,56 +137,8 @@ def _why_nothing_to_win(domains: tuple[DomainRecovery, ...], min_gap: float) -> 
     return f"no teacher is more than {100 * min_gap:.0f} points above the start"
 
 
-@dataclass(frozen=True)
-class _Ratio:
-    """Gain over gap with the (co)variances of both; ratios of independent domains add up."""
-
-    gain: float
-    gap: float
-    gain_variance: float
-    gap_variance: float
-    covariance: float
-
-    @classmethod
-    def of(cls, domain: DomainRecovery) -> "_Ratio":
-        assert domain.before is not None
-        assert domain.after is not None
-        assert domain.teacher is not None
-        before, after, teacher = domain.before, domain.after, domain.teacher
-        gain, gap, n = after.mean - before.mean, teacher.mean - before.mean, before.n
-        if before.values is None or after.values is None or teacher.values is None or n < 2:
-            return cls(gain, gap, float("nan"), float("nan"), float("nan"))
-        spread = np.cov(after.values - before.values, teacher.values - before.values, ddof=1) / n
-        return cls(gain, gap, float(spread[0, 0]), float(spread[1, 1]), float(spread[0, 1]))
-
-    def __add__(self, other: "_Ratio") -> "_Ratio":
-        return _Ratio(
-            self.gain + other.gain,
-            self.gap + other.gap,
-            self.gain_variance + other.gain_variance,
-            self.gap_variance + other.gap_variance,
-            self.covariance + other.covariance,
-        )
-
-    @property
-    def is_beyond_noise(self) -> bool:
-        """Whether the gap is wide enough to divide by; a published mean without items is taken at its word."""
-        return self.gap > 0 and (np.isnan(self.gap_variance) or self.gap > Z * np.sqrt(self.gap_variance))
-
-    @property
-    def fraction(self) -> float:
-        return self.gain / self.gap
-
-    def fieller(self) -> Interval | None:
-        """Find all fractions f for which gain - f gap is within noise of zero; None if they have no bounds.
-
-        (gain - f gap)^2 <= Z^2 (Var gain - 2 f Cov + f^2 Var gap), a quadratic in f that opens upwards exactly where
-        the gap itself is beyond noise.
-        """
-        square = self.gap**2 - Z**2 * self.gap_variance
-        middle = self.gain * self.gap - Z**2 * self.covariance
-        rest = self.gain**2 - Z**2 * self.gain_variance
-        if not square > 0:
-            return None
-        root = float(np.sqrt(max(0.0, middle**2 - square * rest)))
-        return (middle - root) / square, (middle + root) / square
+def _ratio(domain: DomainRecovery) -> Ratio:
+    assert domain.before is not None
+    assert domain.after is not None
+    assert domain.teacher is not None
+    return Ratio.of(domain.before, domain.after, domain.teacher)

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from runs.drift.changes import change_between
+from runs.drift.comparability import why_incomparable
 from runs.drift.intervals import ALPHA
 from runs.drift.matrix import RowInfo, ScoreCell, ScoreMatrix
 
@@ -23,7 +24,8 @@ def choose_teachers(validation: ScoreMatrix, *, rows: Collection[str] | None = N
     """Pick the best row of each domain, the earliest of equals; domains without any score are left out.
 
     Give scores on validation problems, never on those that are reported: the best of several noisy scores is too high
-    on the problems it was picked by. rows: the candidates; left out, all rows.
+    on the problems it was picked by. rows: the candidates; left out, all rows. Scores that may not be compared with the
+    last candidate's are no candidates: they were taken otherwise, and higher may mean easier.
     """
     chosen = {}
     for column in validation.columns:
@@ -32,6 +34,7 @@ def choose_teachers(validation: ScoreMatrix, *, rows: Collection[str] | None = N
             for row in validation.rows
             if (rows is None or row.key in rows) and (cell := validation.cell(row.key, column.domain)) is not None
         ]
+        scored = [pair for pair in scored if not why_incomparable(pair[1], scored[-1][1])]
         if scored:
             chosen[column.domain] = _choose(validation, column.domain, scored)
     return chosen

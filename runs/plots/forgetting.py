@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from runs.drift import ColumnInfo, ScoreCell, ScoreMatrix, words
-from runs.drift.changes import why_incomparable
+from runs.drift.comparability import why_incomparable
 from runs.plots.theme import (
     MARKERS,
     TOKENS,

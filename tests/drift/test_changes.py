@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from runs.drift import RowInfo, find_changes, holm, score_cell
-from runs.drift.changes import why_incomparable
-from runs.drift.intervals import compare
+from runs.drift import RowInfo, find_changes, find_changes_against, holm, score_cell
+from runs.drift.comparability import why_incomparable
+from runs.drift.paired import compare
 
 CHAIN = [
     ("sft", "sft", ("if", "code"), {"if": 0.2, "code": 0.3, "guard": 0.5}),
@@ -106,6 +106,15 @@ def test_another_start_can_be_named(build) -> None:
     found = find_changes(build(CHAIN), "start", start="if_rl")
     assert found["sft", "if"].reason == "does not descend from the start"
     assert found["mopd", "if"].difference == pytest.approx(-0.1)
+
+
+def test_any_row_can_be_the_reference(build) -> None:
+    matrix = build(CHAIN)
+    found = find_changes_against(matrix, "code_rl")
+    assert (found["if_rl", "if"].reference, found["if_rl", "if"].difference) == ("code_rl", pytest.approx(0.2))
+    assert found["code_rl", "if"].reason == "this is the reference"
+    same = find_changes(matrix, "previous")
+    assert all(found["mopd", column.domain] == same["mopd", column.domain] for column in matrix.columns)
 
 
 def test_published_means_change_without_a_verdict(published) -> None:

@@ -1,13 +1,17 @@
-"""BWT, forgetting, transfer, retention and averages, on published numbers worked by hand and on edge cases."""
+"""BWT, forgetting, intransigence, transfer, retention and averages, on published numbers worked by hand and on edge cases."""
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from runs.drift import RowInfo, ScoreCell, ScoreMatrix, summarize
-from runs.drift.summary import average, backward_transfer, forgetting, forward_transfer, retention, worst_drop
+from runs.drift import ColumnInfo, RowInfo, ScoreCell, ScoreMatrix, intransigence, score_cell, summarize
+from runs.drift.retention import retention
+from runs.drift.summary import worst_drop
+from runs.drift.transfer import average, backward_transfer, forgetting, forward_transfer
 
 SFT, IF, CODE = "sft", "if_rl", "code_rl"
+REFERENCE = {"instructions": 180, "coding": 130}  # right of 200
 CHAIN = [
     (SFT, "sft", ("instructions", "coding"), {"instructions": 0.2, "coding": 0.3}),
     (IF, "grpo", ("instructions",), {"instructions": 0.8, "coding": 0.25}),
@@ -121,3 +125,84 @@ def test_base_model_before_sft_is_not_the_start(build) -> None:
     assert start is not None
     assert start.key == SFT
     assert forward_transfer(matrix).value == pytest.approx(-0.05)  # coding 0.25 after IF, 0.3 at SFT
+
+
+def test_the_worst_domain_stands_beside_each_mean(published: ScoreMatrix) -> None:
+    found = summarize(published)
+    worst = [found.average, found.backward_transfer, found.forgetting, found.forward_transfer, found.retention]
+    assert [measure.worst for measure in worst] == [
+        "engineering",
+        "preference",
+        "preference",
+        "instructions",
+        "preference",
+    ]
+
+
+def test_domains_that_are_left_out_say_why(build) -> None:
+    matrix = build([*CHAIN, ("swe_rl", "grpo", ("swe",), {"instructions": 0.6, "coding": 0.6})])
+    cells = {key: cell for key, cell in matrix.cells.items() if key != (CODE, "coding")}
+    found = backward_transfer(replace(matrix, cells=cells))
+    assert found.parts == pytest.approx({"instructions": -0.2})
+    assert found.left_out == {"coding": "CODE_RL is not scored"}
+    easier = {key: replace(cell, version="2") if key[0] == CODE else cell for key, cell in matrix.cells.items()}
+    assert backward_transfer(replace(matrix, cells=easier)).left_out == {
+        "coding": "scored on version 2, then on version unknown"
+    }
+
+
+def test_forgetting_has_an_interval_where_other_problems_chose_the_best(build) -> None:
+    matrix = build([*CHAIN[:2], (CODE, "grpo", ("coding",), {"instructions": 0.6, "coding": 0.7})])
+    assert "read too high" in forgetting(matrix).why_no_interval
+    found = forgetting(matrix, validation=matrix)
+    assert found.value == pytest.approx(0.2)
+    assert found.interval == pytest.approx((0.144425, 0.255575), abs=1e-5)
+
+
+def test_intransigence_by_hand(build) -> None:
+    # instructions 0.9 - 0.8, coding 0.65 - 0.7
+    references = {name: score_cell("joint", name, [1.0] * n + [0.0] * (200 - n)) for name, n in REFERENCE.items()}
+    found = intransigence(build(CHAIN), references)
+    assert found.parts == pytest.approx({"instructions": 0.1, "coding": -0.05})
+    assert (found.value, found.worst) == (pytest.approx(0.025), "instructions")
+    # 20 of 200 differ by 1, 10 by -1: variances 0.09 * 200/199 and 0.0475 * 200/199
+    half = 1.959964 * ((0.09 + 0.0475) / 199) ** 0.5 / 2
+    assert found.interval == pytest.approx((0.025 - half, 0.025 + half), abs=1e-6)
+
+
+def test_intransigence_needs_a_reference(build) -> None:
+    found = intransigence(build(CHAIN), {})
+    assert found.value is None
+    assert found.left_out == {"instructions": "no reference model", "coding": "no reference model"}
+
+
+def test_intervals_of_measures_cover_the_truth() -> None:
+    random, hits = np.random.default_rng(29), {"average": 0, "backward_transfer": 0, "retention": 0}
+    truth = {"average": 0.5, "backward_transfer": -0.1, "retention": (0.55 / 0.65 + 1) / 2}
+    rows = (
+        RowInfo("sft", "SFT", "sft"),
+        RowInfo("a", "A", "grpo", ("x",), "sft"),
+        RowInfo("b", "B", "grpo", ("y",), "a"),
+    )
+    columns = (ColumnInfo("x", "X", "x"), ColumnInfo("guard", "Guard", "g"))
+    shares = {"sft": (0.4, 0.45), "a": (0.65, 0.45), "b": (0.55, 0.45)}
+    for _ in range(1000):
+        luck = random.uniform(size=(2, 150))  # one draw per problem, so that the checkpoints are correlated
+        cells = {
+            (row, c.domain): score_cell(
+                row, c.domain, (0.6 * luck[at] + 0.4 * random.uniform(size=150) < cut).astype(float)
+            )
+            for row, levels in shares.items()
+            for at, (c, level) in enumerate(zip(columns, levels, strict=True))
+            for cut in (_cut(level),)
+        }
+        found = summarize(ScoreMatrix(rows, columns, cells))
+        for name in hits:
+            low, high = getattr(found, name).interval
+            hits[name] += low <= truth[name] <= high
+    assert all(930 <= hit <= 970 for hit in hits.values()), hits
+
+
+def _cut(share: float) -> float:
+    """Find what 0.6 U + 0.4 V, U and V uniform, is below with that probability, 1/3 to 2/3, where its density is 1 / 0.6."""
+    return 0.2 + 0.6 * share
