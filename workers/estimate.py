@@ -25,7 +25,13 @@ Time is what the matrix products take at a sustained rate, and a fixed cost for 
 what small models mostly pay: 2 FLOPs a parameter and token forward, 4 backward; attention adds 4 q L for each token pair.
 Where a machine's earlier stages are known, a `Pace` corrects both by what was measured.
 
-It leaves out: several GPUs, engines other than torch, models whose rows cannot be packed, saving and scoring checkpoints.
+Several processes each hold their part of weights, gradients and optimiser state, and a part of the answers; for a moment
+they bring together
+
+    layers together    4 (2 (P - blocks) + 3 x one block), in the update
+    whole weights      4 P, while they sample and to save
+
+It leaves out: engines other than torch, models whose rows cannot be packed, saving and scoring checkpoints.
 docs/estimate.md has the measurements behind the constants.
 """
 
@@ -77,7 +83,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class StageEstimate:
-    """One stage: peak memory in bytes, what of it stands at the expected peak, and wall time in seconds without scoring."""
+    """One stage: peak memory in bytes, what of it stands at the expected peak, and wall time in seconds without scoring.
+
+    Of several processes, memory is that of one on its GPU; on a CPU, that of all together.
+    """
 
     stage: str
     kind: str
@@ -126,13 +135,14 @@ def estimate_stage(
         case: _peak(_standing(stage, shape, getattr(n_teachers, case)), _moments(stage, shape, case), case=case)
         for case in CASES
     }
+    on_machine = stage.processes if device == "cpu" else 1  # processes that share the memory
     total_s = stage.steps * step_seconds(stage, shape, device=device)
     total_s += _reward_model_seconds(stage, shape, device=device)
     return StageEstimate(
         stage=stage.name,
         kind=stage.kind,
-        memory=Range(*(sum(peaks[case].values()) for case in CASES)),
-        terms={name: value for name, value in peaks["expected"].items() if value},
+        memory=Range(*(on_machine * sum(peaks[case].values()) for case in CASES)),
+        terms={name: on_machine * value for name, value in peaks["expected"].items() if value},
         seconds=START_S + Range(total_s * pace.low, total_s * pace.expected, total_s * pace.high),
     )
 
@@ -180,6 +190,15 @@ def refuse_if_too_large(found: StageEstimate, memory: float) -> None:
             f"stage '{found.stage}' needs at least {gib(found.memory.low)} of memory, mostly {found.dominant}, and this "
             f"machine has {gib(memory)}; {_REMEDIES.get(found.dominant, 'take a smaller model')}, or use a machine with more "
             "memory"
+        )
+
+
+def refuse_if_too_few_gpus(stage: str, processes: int, n_gpus: int) -> None:
+    """Raise TooLargeError where processes have no GPU each; a single one takes what there is."""
+    if processes > max(1, n_gpus):
+        raise TooLargeError(
+            f"stage '{stage}' has {processes} processes, one GPU each, and this machine has {n_gpus}; lower processes to "
+            f"{max(1, n_gpus)}, or use a machine with more GPUs"
         )
 
 
@@ -250,14 +269,14 @@ def sampling_flops(shape: ModelShape, load: Load) -> float:
 
 
 def load_of(stage: AnyStage, case: Case) -> Load:
-    """Say what a step of a stage holds."""
+    """Say what a step of a stage holds, or each process's share of it."""
     total = sum(stage.domains.values())
     longest = sum(weight * DOMAINS[name].max_prompt_tokens for name, weight in stage.domains.items()) / total
     prompt = getattr(PROMPTS, case) * longest
     if isinstance(stage, SFTSpec):
-        return Load(stage.batch_size, 1, prompt, getattr(DEMONSTRATIONS, case))
+        return Load(math.ceil(stage.batch_size / stage.processes), 1, prompt, getattr(DEMONSTRATIONS, case))
     response = max(1.0, getattr(LENGTHS, case) * stage.max_response_tokens)
-    return Load(stage.prompts_per_step, stage.rollouts_per_prompt, prompt, response)
+    return Load(math.ceil(stage.prompts_per_step / stage.processes), stage.rollouts_per_prompt, prompt, response)
 
 
 # Memory ---------------------------------------------------------------------------------------------------------
@@ -269,8 +288,8 @@ def _standing(stage: AnyStage, shape: ModelShape, n_teachers: float) -> Bytes:
     own = FLOAT * _reward_shape(stage, shape).parameters if _has_reward_model(stage) else 0.0
     frozen = "teachers" if isinstance(stage, MOPDSpec) else "reference"
     return {
-        "weights": weights,
-        "optimiser state": _optimizer_bytes(stage, shape),
+        "weights": weights / stage.processes,
+        "optimiser state": _optimizer_bytes(stage, shape) / stage.processes,
         frozen: n_teachers * weights,
         "reward model": own,
     }
@@ -278,13 +297,20 @@ def _standing(stage: AnyStage, shape: ModelShape, n_teachers: float) -> Bytes:
 
 def _moments(stage: AnyStage, shape: ModelShape, case: Case) -> list[Bytes]:
     """What comes and goes, by the moments that may be the peak."""
-    load, gradients = load_of(stage, case), float(FLOAT * shape.parameters)
-    batch = {"activations": activation_bytes(shape, load), "logits": _logits_bytes(stage, shape, load)}
+    load, gradients = load_of(stage, case), FLOAT * shape.parameters / stage.processes
+    batch = {
+        "activations": activation_bytes(shape, load),
+        "logits": _logits_bytes(stage, shape, load),
+        "layers together": _together_bytes(stage, shape),
+    }
+    whole = {"whole weights": float(FLOAT * shape.parameters)} if stage.processes > 1 else {}
     moments = [{**batch, "gradients": gradients}, {"gradients": gradients, "optimiser step": _muon_bytes(stage, shape)}]
     if case == "low" and load.row_tokens <= load.batch_tokens:
         moments[0] = batch  # of a single micro-batch, gradients come as activations go
     if not isinstance(stage, SFTSpec):
-        moments.append({"KV cache": cache_bytes(shape, load)})
+        moments.append({"KV cache": cache_bytes(shape, load), **whole})
+    elif whole:
+        moments.append(whole)  # to save them
     if _has_reward_model(stage):
         moments.append({"reward model's training": _reward_training_bytes(stage, shape)})
     return moments
@@ -315,6 +341,14 @@ def cache_bytes(shape: ModelShape, load: Load) -> float:
     slots = FIRST_SLOTS * 2.0 ** math.ceil(math.log2(max(1.0, load.response / FIRST_SLOTS)))
     kept = rows * slots + rows / load.members * load.prompt
     return FLOAT * (kept * 2 * shape.keys * (shape.layers + 1) + rows * SAMPLER_COPIES * shape.vocabulary)
+
+
+def _together_bytes(stage: AnyStage, shape: ModelShape) -> float:
+    """What several processes each bring together to compute: embedding and head with gradients, two blocks, one's gradients."""
+    if stage.processes == 1:
+        return 0.0
+    outer, block = shape.parameters - shape.block_parameters, shape.block_parameters / shape.layers
+    return FLOAT * (2 * outer + 3 * block)
 
 
 def _logits_bytes(stage: AnyStage, shape: ModelShape, load: Load) -> float:

@@ -19,6 +19,11 @@ def has_gpu() -> bool:
     return _DRIVER.exists()
 
 
+def count_gpus() -> int:
+    """Count the GPUs that the driver knows, of which a trainer may be shown fewer."""
+    return len(list(_DRIVER.glob("gpus/*")))
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text().strip()

@@ -77,6 +77,7 @@ ELSEWHERE = {
     "kind",
     "engine",
     "cpu_threads",
+    "processes",
     "name",
     "starts_from",
     "steps",

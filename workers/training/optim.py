@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.spec import GRPOSpec, MOPDSpec, SFTSpec
+from workers.training.distributed import full, like
 from workers.training.muon import Muon
 
 AnyStage = SFTSpec | GRPOSpec | MOPDSpec
@@ -33,7 +34,7 @@ class Optimizers:
 
     def clip_gradients(self) -> float:
         """Scale the gradient down to max_grad_norm; returns its norm before."""
-        return float(nn.utils.clip_grad_norm_(self.parameters, self.stage.max_grad_norm))
+        return float(full(nn.utils.clip_grad_norm_(self.parameters, self.stage.max_grad_norm)))
 
     def step(self, step: int) -> None:
         """Apply one update at the learning rate of this step, counted from 1."""
@@ -59,11 +60,13 @@ class Optimizers:
     def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take back what state_tensors gave."""
         for part, (optimizer, _) in enumerate(self.parts):
+            owners = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in tensors.items():
                 owner, parameter, name = key.split(".", 2)
                 if int(owner) == part:
-                    state.setdefault(int(parameter), {})[name] = value.clone()  # out of the mapped file
+                    own = like(owners[int(parameter)], value)
+                    state.setdefault(int(parameter), {})[name] = own.clone()  # out of the mapped file
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

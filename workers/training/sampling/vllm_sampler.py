@@ -50,7 +50,7 @@ class VLLMSampler:
         self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": named, "is_checkpoint_format": True})
 
     def sample(
-        self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, generator: torch.Generator
+        self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]
     ) -> list[Answer]:
         """Sample n answers to each prompt; vLLM admits as many at a time as its cache holds."""
         self._wake_up()
@@ -59,17 +59,16 @@ class VLLMSampler:
         is_greedy = decoding.temperature == 0
         self.temperature = 1.0 if is_greedy else decoding.temperature
         n_sampled = 1 if is_greedy else n_per_prompt  # greedy answers are all alike, and vLLM refuses more than one
-        settings = self._sampling_params(len(prompts), n_sampled, decoding, generator)
+        settings = self._sampling_params(n_sampled, decoding, seeds)
         found = self.llm.generate([{"prompt_token_ids": ids} for ids in prompts], settings, use_tqdm=False)
         if self.sleeps:
             self.llm.sleep(level=1)
             self.is_asleep = True
         return [_answer(group.outputs[i % n_sampled]) for group in found for i in range(n_per_prompt)]
 
-    def _sampling_params(self, n_prompts: int, n: int, decoding: Decoding, generator: torch.Generator) -> list[Any]:
+    def _sampling_params(self, n: int, decoding: Decoding, seeds: list[int]) -> list[Any]:
         """Give each prompt a seed of its own; vLLM adds an answer's number to it."""
         make = _import_vllm().SamplingParams
-        seeds = torch.randint(2**62, (n_prompts,), generator=generator).tolist()
         return [
             make(
                 n=n,
