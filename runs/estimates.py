@@ -21,11 +21,10 @@ from workers.estimate import (
     StageEstimate,
     TooLargeError,
     estimate_recipe,
-    refuse_if_too_few_gpus,
     refuse_if_too_large,
     step_seconds,
 )
-from workers.machine import count_gpus, has_gpu, memory_bytes
+from workers.machine import count_gpus, has_gpu, memory_bytes, refuse_if_too_few_gpus
 from workers.model_shape import ModelShape, UnknownShapeError, shape_of
 from workers.spec import RecipeSpec
 

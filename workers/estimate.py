@@ -193,15 +193,6 @@ def refuse_if_too_large(found: StageEstimate, memory: float) -> None:
         )
 
 
-def refuse_if_too_few_gpus(stage: str, processes: int, n_gpus: int) -> None:
-    """Raise TooLargeError where processes have no GPU each; a single one takes what there is."""
-    if processes > max(1, n_gpus):
-        raise TooLargeError(
-            f"stage '{stage}' has {processes} processes, one GPU each, and this machine has {n_gpus}; lower processes to "
-            f"{max(1, n_gpus)}, or use a machine with more GPUs"
-        )
-
-
 _REMEDIES = {
     "activations": "lower max_response_tokens or take a smaller model",
     "logits": "lower max_response_tokens or take a model with a smaller vocabulary",

@@ -15,7 +15,8 @@ import torch
 
 from tests.training.test_every_option import StopAfter
 from tests.training.test_train_stage import GRPO, MOPD, SFT, metrics, prepare, run, wait_for_step, weights
-from workers.estimate import TooLargeError, refuse_if_too_few_gpus
+from workers.estimate import TooLargeError
+from workers.machine import refuse_if_too_few_gpus
 from workers.spec import GRPOSpec, MOPDSpec, SFTSpec
 from workers.stage_dir import Outcome, StageDir, read_document
 from workers.training import distributed, launcher

@@ -22,7 +22,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from workers.estimate import refuse_if_too_few_gpus
+from workers.machine import refuse_if_too_few_gpus
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -39,7 +39,16 @@ def launch(folder: str, n: int) -> int:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    command = ["--standalone", "--local-addr", "localhost", "--nproc-per-node", str(n), "-m", "workers.training", folder]
+    command = [
+        "--standalone",
+        "--local-addr",
+        "localhost",
+        "--nproc-per-node",
+        str(n),
+        "-m",
+        "workers.training",
+        folder,
+    ]
     try:
         run.run(run.parse_args(command))
     except SignalException as stopped:

@@ -39,9 +39,7 @@ class Answer:
 class Sampler(Protocol):
     """What an engine offers. It is made from the policy that it samples for."""
 
-    def sample(
-        self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]
-    ) -> list[Answer]:
+    def sample(self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]) -> list[Answer]:
         """Sample n answers to each prompt; returns those of the first prompt, then those of the second, and so on.
 
         seeds: one a prompt, on which its answers depend, and on nothing that is sampled beside it.

@@ -18,9 +18,7 @@ class SplitSampler:
         """Nothing is copied yet: the weights are brought together while the engine needs them."""
         self.policy = policy
 
-    def sample(
-        self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]
-    ) -> list[Answer]:
+    def sample(self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]) -> list[Answer]:
         """Sample n answers to each prompt, this process to its part of them; everybody gets all."""
 
         def sample_part(part: list[tuple[list[int], int]]) -> list[Answer]:

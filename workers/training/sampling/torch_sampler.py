@@ -32,9 +32,7 @@ class TorchSampler:
         self.policy = policy
 
     @torch.inference_mode()
-    def sample(
-        self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]
-    ) -> list[Answer]:
+    def sample(self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]) -> list[Answer]:
         """Sample n answers to each prompt, in passes of at most MAX_ROWS answers."""
         per_pass = max(1, MAX_ROWS // n_per_prompt)
         answers: list[Answer] = []
