@@ -72,7 +72,7 @@ def test_eight_gpus_hold_what_one_does_not():
     one, eight = (
         estimate_stage(GRPO.model_copy(update={"processes": n}), WIDE, n_teachers=NONE, device="gpu") for n in (1, 8)
     )
-    assert eight.memory.high < 0.6 * one.memory.low
+    assert eight.memory.high < one.memory.low  # even a model that has few blocks, each of which is large
     assert eight.seconds.expected < one.seconds.expected
 
 

@@ -72,7 +72,15 @@ def join(stage: str) -> None:
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # they are all on this machine
     distributed.init_process_group(backend, timeout=PATIENCE)
-    atexit.register(distributed.destroy_process_group)
+    atexit.register(_part)
+
+
+def _part() -> None:
+    """Leave the other processes, unless an engine that came along has cleared away everything already."""
+    from torch import distributed
+
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 # Agreement ------------------------------------------------------------------------------------------------------

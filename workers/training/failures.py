@@ -11,7 +11,7 @@ from workers.training.distributed import n_processes
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _DISK_WORDS = ("No space left on device", "os error 28", "Read-only file system", "os error 30", "Disk quota exceeded")
-_ALONE_WORDS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
+_ALONE_WORDS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exit")
 _MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "Cannot allocate memory")
 
 

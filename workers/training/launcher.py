@@ -50,7 +50,7 @@ def launch(folder: str, n: int) -> int:
         folder,
     ]
     try:
-        run.run(run.parse_args(command))
+        run.run(run.parse_args(command))  # type: ignore[no-untyped-call]
     except SignalException as stopped:
         return 0 if StageDir(Path(folder)).outcome.exists() else _die_of(stopped.sigval)
     except ChildFailedError as error:

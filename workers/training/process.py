@@ -57,7 +57,7 @@ def run_in_folder(argv: list[str], import_work: Callable[[], Work]) -> int:
         print(f"found no spec.json in {folder.path}; write one, see workers/stage_dir.py", file=sys.stderr)
         return 2
     if not is_first():
-        sys.stdout = open(os.devnull, "w")  # the first speaks for all
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - to the end; the first speaks for all
     with ExitStack() as stack:
         try:
             if is_first():
