@@ -65,7 +65,7 @@ def tokens_per_s(sampler: Sampler, n_per_prompt: int, n_tokens: int) -> float:
     seconds = []
     for _ in range(4):
         started = time.perf_counter()
-        answers = sampler.sample(prompts, n_per_prompt, Decoding(n_tokens), generator)
+        answers = sampler.sample(prompts, n_per_prompt, Decoding(n_tokens), list(range(N_PROMPTS)))
         seconds.append(time.perf_counter() - started)
     return sum(len(answer.token_ids) for answer in answers) / min(seconds[1:])
 

@@ -23,7 +23,7 @@ from workers.estimate import (
     refuse_if_too_large,
     step_seconds,
 )
-from workers.machine import has_gpu, memory_bytes
+from workers.machine import count_gpus, has_gpu, memory_bytes, refuse_if_too_few_gpus
 from workers.model_shape import ModelShape, UnknownShapeError, shape_of
 from workers.spec import RecipeSpec, StageSpec
 
@@ -71,11 +71,14 @@ def refuse_what_is_too_large(stage: Stage) -> None:
     """Raise TooLargeError where a stage that is about to start on this worker, or a later one of its run, has no room here.
 
     Later stages count too, so that nothing is trained for hours before that is found out. With a GPU, only the trainer
-    can tell.
+    can tell of memory.
     """
+    recipe = RecipeSpec.model_validate(stage.run.document)
     if has_gpu():
+        for spec in recipe.stages[stage.position :]:
+            refuse_if_too_few_gpus(spec.name, spec.processes, count_gpus())
         return
-    found = estimate(RecipeSpec.model_validate(stage.run.document), stage.run.project)
+    found = estimate(recipe, stage.run.project)
     for later in found.stages[stage.position :]:
         refuse_if_too_large(later, memory_bytes())
 

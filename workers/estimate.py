@@ -28,8 +28,13 @@ Time is what the matrix products take at a sustained rate, and a fixed cost for 
 what small models mostly pay: 2 FLOPs a parameter and token forward, 4 backward; attention adds 4 q L for each token pair.
 Where a machine's earlier stages are known, a `Pace` corrects both by what was measured.
 
-It leaves out: several GPUs, engines other than torch, Liger's kernels, models whose rows cannot be packed, saving and
-scoring checkpoints.
+Several processes each hold their part of weights, gradients and optimiser state, and a part of the answers; for a moment
+they bring together
+
+    layers together    b (2 (P - blocks) + 3 x one block), in the update
+    whole weights      b P, while they sample and to save
+
+It leaves out: engines other than torch, Liger's kernels, models whose rows cannot be packed, saving and scoring checkpoints.
 docs/estimate.md has the measurements behind the constants.
 """
 
@@ -39,7 +44,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workers.catalogue import DOMAINS
-from workers.footprint import master_bytes, number_bytes, trained_parameters, weight_bytes
+from workers.footprint import (
+    master_bytes,
+    number_bytes,
+    together_bytes,
+    trained_parameters,
+    weight_bytes,
+    whole_bytes,
+)
 from workers.model_shape import ModelShape
 from workers.spec import BEST, GRPOSpec, MOPDSpec, RecipeSpec, SFTSpec, StageSpec
 
@@ -80,7 +92,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class StageEstimate:
-    """One stage: peak memory in bytes, what of it stands at the expected peak, and wall time in seconds without scoring."""
+    """One stage: peak memory in bytes, what of it stands at the expected peak, and wall time in seconds without scoring.
+
+    Of several processes, memory is that of one on its GPU; on a CPU, that of all together.
+    """
 
     stage: str
     kind: str
@@ -130,13 +145,14 @@ def estimate_stage(
         case: _peak(_standing(stage, shape, getattr(n_teachers, case)), _moments(stage, shape, case), case=case)
         for case in CASES
     }
+    on_machine = stage.processes if device == "cpu" else 1  # processes that share the memory
     total_s = stage.steps * step_seconds(stage, shape, device=device)
     total_s += _reward_model_seconds(stage, shape, device=device)
     return StageEstimate(
         stage=stage.name,
         kind=stage.kind,
-        memory=Range(*(sum(peaks[case].values()) for case in CASES)),
-        terms={name: value for name, value in peaks["expected"].items() if value},
+        memory=Range(*(on_machine * sum(peaks[case].values()) for case in CASES)),
+        terms={name: on_machine * value for name, value in peaks["expected"].items() if value},
         seconds=START_S + Range(total_s * pace.low, total_s * pace.expected, total_s * pace.high),
     )
 
@@ -263,14 +279,16 @@ def sampling_flops(shape: ModelShape, load: Load) -> float:
 
 
 def load_of(stage: StageSpec, case: Case) -> Load:
-    """Say what a step of a stage holds."""
+    """Say what a step of a stage holds, or each process's share of it."""
     total = sum(stage.domains.values())
     longest = sum(weight * DOMAINS[name].max_prompt_tokens for name, weight in stage.domains.items()) / total
     prompt = getattr(PROMPTS, case) * longest
     if isinstance(stage, SFTSpec):
-        return Load(stage.batch_size, 1, prompt, getattr(DEMONSTRATIONS, case), stage.micro_batch_tokens)
+        answers = math.ceil(stage.batch_size / stage.processes)
+        return Load(answers, 1, prompt, getattr(DEMONSTRATIONS, case), stage.micro_batch_tokens)
     response = max(1.0, getattr(LENGTHS, case) * stage.max_response_tokens)
-    return Load(stage.prompts_per_step, stage.rollouts_per_prompt, prompt, response, stage.micro_batch_tokens)
+    groups = math.ceil(stage.prompts_per_step / stage.processes)
+    return Load(groups, stage.rollouts_per_prompt, prompt, response, stage.micro_batch_tokens)
 
 
 # Memory ---------------------------------------------------------------------------------------------------------
@@ -281,9 +299,9 @@ def _standing(stage: StageSpec, shape: ModelShape, n_teachers: float) -> Bytes:
     own = FLOAT * _reward_shape(stage, shape).parameters if _has_reward_model(stage) else 0.0
     frozen = "teachers" if isinstance(stage, MOPDSpec) else "reference"
     return {
-        "weights": weight_bytes(stage, shape),
+        "weights": weight_bytes(stage, shape) / stage.processes,
         "master weights": master_bytes(stage, shape),
-        "optimiser state": _optimizer_bytes(stage, shape),
+        "optimiser state": _optimizer_bytes(stage, shape) / stage.processes,
         frozen: n_teachers * number_bytes(stage) * shape.parameters,
         "reward model": own,
     }
@@ -291,13 +309,20 @@ def _standing(stage: StageSpec, shape: ModelShape, n_teachers: float) -> Bytes:
 
 def _moments(stage: StageSpec, shape: ModelShape, case: Case) -> list[Bytes]:
     """What comes and goes, by the moments that may be the peak."""
-    load, gradients = load_of(stage, case), float(FLOAT * trained_parameters(stage, shape))
-    batch = {"activations": activation_bytes(stage, shape, load), "logits": _logits_bytes(stage, shape, load)}
+    load, gradients = load_of(stage, case), FLOAT * trained_parameters(stage, shape) / stage.processes
+    batch = {
+        "activations": activation_bytes(stage, shape, load),
+        "logits": _logits_bytes(stage, shape, load),
+        "layers together": together_bytes(stage, shape),
+    }
+    whole = {"whole weights": whole_bytes(stage, shape)} if stage.processes > 1 else {}
     moments = [{**batch, "gradients": gradients}, {"gradients": gradients, "optimiser step": _muon_bytes(stage, shape)}]
     if case == "low" and load.row_tokens <= load.batch_tokens:
         moments[0] = batch  # of a single micro-batch, gradients come as activations go
     if not isinstance(stage, SFTSpec):
-        moments.append({"KV cache": cache_bytes(stage, shape, load)})
+        moments.append({"KV cache": cache_bytes(stage, shape, load), **whole})
+    elif whole:
+        moments.append(whole)  # to save them
     if _has_reward_model(stage):
         moments.append({"reward model's training": _reward_training_bytes(stage, shape)})
     return moments

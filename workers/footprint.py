@@ -34,11 +34,28 @@ def adapter_parameters(lora: LoRASpec, shape: ModelShape) -> int:
 
 
 def weight_bytes(stage: StageSpec, shape: ModelShape) -> float:
-    """What the model's weights take, adapters included, without masters."""
+    """What the model's weights take, adapters included, without masters; of several processes, in all of them."""
     adapters = 0 if stage.lora is None else adapter_parameters(stage.lora, shape)
-    return float(number_bytes(stage) * (shape.parameters + adapters))
+    trained = trained_parameters(stage, shape)
+    of_trained = MASTER if stage.processes > 1 else number_bytes(stage)
+    return float(of_trained * trained + number_bytes(stage) * (shape.parameters + adapters - trained))
 
 
 def master_bytes(stage: StageSpec, shape: ModelShape) -> float:
-    """What the float32 masters take; in float32 the weights are their own."""
-    return 0.0 if stage.precision == "float32" else float(MASTER * trained_parameters(stage, shape))
+    """What the float32 masters take beside the weights; in float32, or where several processes split them, these are their own."""
+    if stage.precision == "float32" or stage.processes > 1:
+        return 0.0
+    return float(MASTER * trained_parameters(stage, shape))
+
+
+def together_bytes(stage: StageSpec, shape: ModelShape) -> float:
+    """What each of several processes brings together to compute: embedding and head with gradients, two blocks, one's gradients."""
+    if stage.processes == 1:
+        return 0.0
+    outer, block = shape.parameters - shape.block_parameters, shape.block_parameters / shape.layers
+    return number_bytes(stage) * (2 * outer + 3 * block)
+
+
+def whole_bytes(stage: StageSpec, shape: ModelShape) -> float:
+    """What all weights take in one process."""
+    return float(number_bytes(stage) * shape.parameters)

@@ -1,8 +1,9 @@
 """Start a trainer as a process of its own, and stop it.
 
 The process has its own group, so that it and whatever it starts can be signalled together, and its own CUDA context, so
-that its GPU memory is surely free when it is gone. Only a command line crosses, never an import: the worker's nursery
-(see nursery.py), not the worker, has torch imported and forks.
+that its GPU memory is surely free when it is gone. A stage of several processes starts as one, which starts the others
+(see training/launcher.py). Only a command line crosses, never an import: the worker's nursery (see nursery.py), not the
+worker, has torch imported and forks.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from workers import nursery
@@ -46,21 +47,6 @@ def start(folder: StageDir, module: str) -> ChildProcess:
     """Do what `python -m module folder` does, with its output appended to the folder's log, without importing torch anew."""
     _prepare(folder)
     return nursery.fork(module, folder=folder.path, environment=_environment())
-
-
-def start_command(folder: StageDir, command: Sequence[str]) -> ChildProcess:
-    """Start what the nursery cannot fork, a launcher of several processes say, with its output appended to the folder's log."""
-    _prepare(folder)
-    with open(folder.log, "ab") as log:
-        return subprocess.Popen(  # noqa: S603 - our own module on a folder we made
-            command,
-            cwd=nursery.ROOT,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
 
 
 def stop(process: ChildProcess, *, meanwhile: Callable[[], object]) -> None:

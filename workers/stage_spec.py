@@ -86,11 +86,19 @@ class _StageSpec(Spec):
     )
     cpu_threads: int = setting(
         1,
-        about="Threads of the trainer where it runs on a CPU. More than there are idle cores slow it down.",
+        about="Threads of each trainer process where it runs on a CPU. More than there are idle cores slow it down.",
         unit="threads",
         source="tiny: 1.6 times as fast on 2 idle cores, nothing on shared ones",
         ge=1,
         le=256,
+    )
+    processes: int = setting(
+        1,
+        about="Processes that train together, each on a GPU of its own. FSDP2 splits the model among them.",
+        unit="processes",
+        source="PyTorch: fully_shard",
+        ge=1,
+        le=64,
     )
     checkpoint_every: int = setting(20, about="Steps between resumable checkpoints.", unit="steps", ge=1, le=100_000)
 

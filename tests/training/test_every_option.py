@@ -82,6 +82,7 @@ ELSEWHERE = {
     "engine",
     "liger",
     "cpu_threads",
+    "processes",
     "name",
     "starts_from",
     "steps",

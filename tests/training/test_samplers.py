@@ -197,3 +197,13 @@ def test_a_model_that_vllm_cannot_run_is_refused_in_words():
         BadSpecError, match=r"found attention heads of 8 features, expected one of 32, .* set engine to"
     ):
         make_sampler(policy, "vllm")
+
+
+def test_answers_do_not_depend_on_what_is_sampled_beside_them(policy, sampler):
+    prompts, seeds = [policy.prompt_ids(problem) for problem in PROBLEMS], [11, 12, 13, 14]
+    at_once = sampler.sample(prompts, 5, Decoding(), seeds)
+    apart = [
+        *sampler.sample(prompts[:1], 5, Decoding(), seeds[:1]),
+        *sampler.sample(prompts[1:], 5, Decoding(), seeds[1:]),
+    ]
+    assert [answer.token_ids for answer in apart] == [answer.token_ids for answer in at_once]

@@ -40,9 +40,13 @@ def carry_out(folder: Path, stage, **more) -> StageDir:
     return stage_dir
 
 
+def metrics(stage_dir: StageDir) -> list[dict[str, float]]:
+    return [record.metrics for record in read_records(stage_dir.steps, StepRecord)[0]]
+
+
 def check_ratios(stage_dir: StageDir, *, limit: float = 1e-4) -> None:
     """Sampler and trainer agree on each token, also after the weights have changed."""
-    found = [record.metrics for record in read_records(stage_dir.steps, StepRecord)[0]]
+    found = metrics(stage_dir)
     largest = max(abs(metrics[name] - 1) for metrics in found for name in ("ratio_max", "ratio_mean"))
     print(f"{stage_dir.path.name}: largest ratio of trainer to sampler 1 + {largest:.1e}")
     assert len(found) == 4
@@ -68,3 +72,11 @@ def test_bfloat16_is_sampled_from(tmp_path):
     saving = {"precision": "bfloat16", "lora": LoRASpec(rank=4), "gradient_checkpointing": True}
     for name, settings in (("whole", {"precision": "bfloat16"}), ("adapted", saving)):
         check_ratios(carry_out(tmp_path / name, GRPO.model_copy(update=settings)), limit=0.1)
+
+
+def test_two_processes_have_an_engine_each_and_sample_what_one_does(tmp_path):
+    one, two = (carry_out(tmp_path / str(n), GRPO.model_copy(update={"processes": n})) for n in (1, 2))
+    check_ratios(two)
+    for single, several in zip(metrics(one), metrics(two), strict=True):
+        for name in ("loss", "reward", "response_tokens", "grad_norm"):
+            assert several[name] == pytest.approx(single[name], abs=1e-4)

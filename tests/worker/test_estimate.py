@@ -60,6 +60,26 @@ def test_a_grpo_step_by_hand():
     assert sampling_flops(SMALL, load) == 36 * (2 * (128 + 40) + 4 * 2 * 12) + 18 * 2 * 128
 
 
+def test_several_processes_by_hand():
+    two = SFT.model_copy(update={"processes": 2})
+    assert load_of(two, "expected").answers == 1
+    alone, each = (estimate_stage(s, SMALL, n_teachers=NONE, device="gpu") for s in (SFT, two))
+    for name in ("weights", "optimiser state", "gradients"):
+        assert each.terms[name] == pytest.approx(alone.terms[name] / 2)
+    assert each.terms["layers together"] == pytest.approx(1.05 * 4 * (2 * 56 + 3 * 128))  # outside of blocks: 184 - 128
+    assert each.terms["whole weights"] == pytest.approx(0.5 * 1.05 * 4 * 184)  # to save them; the allocator keeps half
+    on_cpu = estimate_stage(two, SMALL, n_teachers=NONE, device="cpu")
+    assert on_cpu.memory.expected == pytest.approx(2 * each.memory.expected)  # both are in the one memory
+
+
+def test_eight_gpus_hold_what_one_does_not():
+    one, eight = (
+        estimate_stage(GRPO.model_copy(update={"processes": n}), WIDE, n_teachers=NONE, device="gpu") for n in (1, 8)
+    )
+    assert eight.memory.high < one.memory.low  # even a model that has few blocks, each of which is large
+    assert eight.seconds.expected < one.seconds.expected
+
+
 def test_micro_batches_bound_activations_but_one_answer_is_never_cut():
     many = GRPO.model_copy(update={"prompts_per_step": 512})
     assert load_of(many, "high").batch_tokens == 2048

@@ -1,6 +1,7 @@
 """Trainers and workers killed in the middle of a stage: the run goes on by itself and ends with the same weights."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -40,13 +41,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with up(var, port):
         wait_for(lambda: answers(port), "the product to come up")
         (var / "recipe.yaml").write_text(RECIPE)
+        (var / "two.yaml").write_text(RECIPE.replace("name: if_rl,", "name: if_rl, processes: 2,"))
         yield var
     del os.environ["CASCADE_LEASE_SECONDS"]
 
 
-def start(var: Path) -> Path:
+def start(var: Path, recipe: str = "recipe.yaml") -> Path:
     """Start a run; returns its folder."""
-    command = [sys.executable, "manage.py", "run_recipe", str(var / "recipe.yaml")]
+    command = [sys.executable, "manage.py", "run_recipe", str(var / recipe)]
     done = subprocess.run(command, cwd=ROOT, env=environment(var, 0), capture_output=True, text=True, check=True)
     return var / "artifacts" / done.stdout.strip()
 
@@ -63,24 +65,25 @@ def final_weights(run: Path) -> str:
     return hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
-def kill(var: Path, *words: str) -> None:
-    """SIGKILL every process of this stack whose command line has all of these words."""
-    found = [p for p in psutil.process_iter(["cmdline", "environ"]) if _is_of(p, var, words)]
+def kill(var: Path, *words: str, rank: str = "") -> None:
+    """SIGKILL every process of this stack whose command line has all of these words; of a stage's several, one."""
+    found = [p for p in psutil.process_iter(["cmdline", "environ"]) if _is_of(p, var, words, rank)]
     assert found, f"no process with {words}"
     for process in found:
         process.send_signal(signal.SIGKILL)
 
 
-def _is_of(process: psutil.Process, var: Path, words: tuple[str, ...]) -> bool:
+def _is_of(process: psutil.Process, var: Path, words: tuple[str, ...], rank: str) -> bool:
     line, variables = " ".join(process.info["cmdline"] or []), process.info["environ"] or {}
-    return variables.get("CASCADE_VAR") == str(var) and all(word in line for word in words)
+    is_meant = variables.get("CASCADE_VAR") == str(var) and all(word in line for word in words)
+    return is_meant and (not rank or variables.get("RANK") == rank)
 
 
-def cut_in(run: Path, stage: str, *victim: str, at_step: int) -> None:
+def cut_in(run: Path, stage: str, *victim: str, at_step: int, rank: str = "") -> None:
     """Kill something as soon as a stage has done so many steps."""
     wait_for(lambda: steps_done(run, stage) >= at_step, f"step {at_step} of {stage}")
     assert steps_done(run, stage) < 60, "too late to be in the middle"
-    kill(run.parents[1], *victim)
+    kill(run.parents[1], *victim, rank=rank)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,15 @@ def test_a_killed_trainer_is_started_again_and_ends_with_the_same_weights(stack:
     cut_in(run, "warm", "workers.training", f"{run.name}/warm", at_step=12)
     cut_in(run, "if_rl", "workers.training", f"{run.name}/if_rl", at_step=12)
     assert final_weights(run) == undisturbed
+
+
+def test_a_stage_of_two_processes_goes_on_when_one_is_killed(stack: Path) -> None:
+    run = start(stack, "two.yaml")
+    cut_in(run, "if_rl", "workers.training", f"{run.name}/if_rl", at_step=12, rank="1")
+    final_weights(run)
+    log, steps = (run / "if_rl" / "log.txt").read_text(), (run / "if_rl" / "steps.jsonl").read_text()
+    assert log.count("one of the stage's processes was killed by signal 9") == 1
+    assert [json.loads(line)["step"] for line in steps.splitlines()] == list(range(1, 61))
 
 
 def test_a_killed_worker_is_replaced_and_the_run_ends_with_the_same_weights(stack: Path, undisturbed: str) -> None:

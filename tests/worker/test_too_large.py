@@ -48,6 +48,18 @@ def test_with_a_gpu_only_the_trainer_can_tell(run: Run, monkeypatch: pytest.Monk
     assert run.stages.get(name="warm").status == Status.SUCCEEDED
 
 
+def test_more_processes_than_gpus_fail_before_anything_starts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.document["stages"][2]["processes"] = 4
+    run.save()
+    monkeypatch.setattr(estimates, "has_gpu", lambda: True)
+    monkeypatch.setattr(estimates, "count_gpus", lambda: 2)
+    tasks.train_stage(run.stages.get(name="warm").pk)
+    stage = run.stages.get(name="warm")
+    assert (stage.status, stage.failure_code) == (Status.FAILED, "too_large")
+    assert stage.failure_reason.startswith("stage 'mopd' has 4 processes, one GPU each, and this machine has 2; lower")
+    assert not ingest.stage_folder(stage).log.exists()
+
+
 def test_scoring_puts_the_scores_into_the_card(run: Run) -> None:
     tasks.train_stage(run.stages.get(name="warm").pk)
     for checkpoint in lifecycle.ready_checkpoints().filter(run=run):

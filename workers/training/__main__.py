@@ -2,6 +2,8 @@
 
 import sys
 
+from workers.training.distributed import is_launched
+from workers.training.launcher import launch, processes_wanted
 from workers.training.process import Work, run_in_folder
 
 
@@ -12,4 +14,5 @@ def _import_trainer() -> Work:
 
 
 if __name__ == "__main__":
-    sys.exit(run_in_folder(sys.argv, _import_trainer))
+    n = 1 if is_launched() else processes_wanted(sys.argv)
+    sys.exit(launch(sys.argv[1], n) if n > 1 else run_in_folder(sys.argv, _import_trainer))

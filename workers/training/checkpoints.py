@@ -20,7 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from workers.stage_dir import MODEL_CARD, StageDir, step_name, step_of
+from workers.training.distributed import by_first, full, is_first, like, whole
 from workers.training.failures import BadSpecError, CorruptCheckpointError
+from workers.training.lora import merge_adapters
 from workers.training.optim import Optimizers
 from workers.training.policy import Policy, load_policy
 
@@ -28,12 +30,19 @@ CHECKSUMS = "checksums.json"
 
 
 def save_checkpoint(folder: Path, policy: Policy, *, card: str = "") -> None:
-    """Write weights, tokenizer and model card in Hugging Face layout, for whoever starts from them or learns from them."""
-    with written_beside(folder) as beside:
-        policy.model.save_pretrained(beside)
-        policy.tokenizer.save_pretrained(beside)
-        if card:
-            (beside / MODEL_CARD).write_text(card)
+    """Write weights, tokenizer and model card in Hugging Face layout, for whoever starts from them or learns from them.
+
+    The policy is not trained any more: its adapters become part of what they adapt.
+    """
+    with whole(policy) as together:
+        if not is_first():
+            return
+        merge_adapters(together.model)
+        with written_beside(folder) as beside:
+            together.model.save_pretrained(beside)
+            policy.tokenizer.save_pretrained(beside)
+            if card:
+                (beside / MODEL_CARD).write_text(card)
 
 
 def load_checkpoint(folder: Path, dtype: torch.dtype = torch.float32) -> Policy:
@@ -49,10 +58,13 @@ def load_checkpoint(folder: Path, dtype: torch.dtype = torch.float32) -> Policy:
 
 def save_resume(stage_dir: StageDir, step: int, optimizers: Optimizers) -> None:
     """Write all that resuming after `step` needs, then drop what came before."""
+    weights, state = _plain(optimizers.weights), _plain(optimizers.state_tensors())
+    if not is_first():
+        return
     target = stage_dir.resume / step_name(step)
     with written_beside(target) as beside:
-        save_file(_plain(optimizers.weights), beside / "weights.safetensors")
-        save_file(_plain(optimizers.state_tensors()), beside / "optimizers.safetensors")
+        save_file(weights, beside / "weights.safetensors")
+        save_file(state, beside / "optimizers.safetensors")
     for older in stage_dir.resume.iterdir():
         if older != target:
             shutil.rmtree(older)
@@ -63,9 +75,21 @@ def load_resume(stage_dir: StageDir, optimizers: Optimizers) -> int:
 
     Raises CorruptCheckpointError if it is damaged, after moving it aside.
     """
+    last = by_first(lambda: _last_resume(stage_dir))
+    if last is None:
+        return 0
+    for name, value in load_file(last / "weights.safetensors").items():
+        optimizers.weights[name].data.copy_(like(optimizers.weights[name], value))
+    optimizers.hand_over()
+    optimizers.load_state_tensors(load_file(last / "optimizers.safetensors"))
+    return step_of(last)
+
+
+def _last_resume(stage_dir: StageDir) -> Path | None:
+    """Find the last resume folder and check it; a damaged one is moved aside."""
     found = sorted(stage_dir.resume.glob("step_" + "[0-9]" * 6))
     if not found:
-        return 0
+        return None
     last = found[-1]
     try:
         check_folder(last)
@@ -74,11 +98,7 @@ def load_resume(stage_dir: StageDir, optimizers: Optimizers) -> int:
         raise CorruptCheckpointError(
             f"{error}; it was moved to {aside.name}, retry to start this stage over"
         ) from error
-    for name, value in load_file(last / "weights.safetensors").items():
-        optimizers.weights[name].data.copy_(value)
-    optimizers.hand_over()
-    optimizers.load_state_tensors(load_file(last / "optimizers.safetensors"))
-    return step_of(last)
+    return last
 
 
 def check_folder(folder: Path) -> None:
@@ -134,5 +154,9 @@ def _sync(path: Path) -> None:
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Detach, and copy to the CPU's contiguous layout, which safetensors asks for."""
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    """Detach, bring together what is split, and copy to the CPU's contiguous layout, which safetensors asks for.
+
+    Only the first process, which writes, keeps any.
+    """
+    together = ((name, full(tensor.detach())) for name, tensor in tensors.items())  # one after the other
+    return {name: tensor.cpu().contiguous() for name, tensor in together if is_first()}

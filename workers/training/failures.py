@@ -7,9 +7,11 @@ from safetensors import SafetensorError
 
 from workers.estimate import TooLargeError
 from workers.stage_dir import FolderBusyError, Outcome
+from workers.training.distributed import n_processes
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _DISK_WORDS = ("No space left on device", "os error 28", "Read-only file system", "os error 30", "Disk quota exceeded")
+_ALONE_WORDS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exit")
 _MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "Cannot allocate memory")
 
 
@@ -29,6 +31,11 @@ class NotFiniteError(RuntimeError):
             f"the loss is {loss:g} and the gradient norm {grad_norm:g} at step {step}; no weight was changed by it. "
             "Lower learning_rate or raise warmup_steps"
         )
+
+
+def is_left_alone(error: BaseException) -> bool:
+    """Tell whether one of several processes failed only because another one is gone."""
+    return n_processes() > 1 and isinstance(error, RuntimeError) and _has(str(error), _ALONE_WORDS)
 
 
 def outcome_of(error: BaseException, step: int) -> Outcome:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from workers.catalogue import DOMAINS as CATALOGUE
 from workers.spec import GRPOSpec, ResolvedStageSpec
+from workers.training.distributed import split_work
 from workers.training.loss import (
     Average,
     clipped_policy_gradient,
@@ -67,7 +68,7 @@ class GRPO:
         learned = [r for r in rollouts if CATALOGUE[r.problem.domain].learned_reward]
         if learned:
             assert self.reward_model is not None
-            for rollout, reward in zip(learned, self.reward_model.rewards(learned), strict=True):
+            for rollout, reward in zip(learned, split_work(learned, self.reward_model.rewards), strict=True):
                 rollout.reward = reward
         if self.stage.overlong == "penalize":
             for rollout in rollouts:

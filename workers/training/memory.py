@@ -2,7 +2,7 @@
 
 import torch
 
-from workers.estimate import Range, count_teachers, estimate_stage, refuse_if_too_large
+from workers.estimate import Device, Range, count_teachers, estimate_stage, refuse_if_too_large
 from workers.machine import memory_bytes
 from workers.model_shape import UnknownShapeError, read_shape, shape_of
 from workers.spec import MOPDSpec, ResolvedStageSpec
@@ -23,11 +23,12 @@ def check_memory(folder: StageDir, spec: ResolvedStageSpec) -> None:
         n_teachers = Range(n, n, n)
     else:
         n_teachers = count_teachers(spec.stage, position=0)
-    refuse_if_too_large(estimate_stage(spec.stage, shape, n_teachers=n_teachers), _memory_bytes())
+    device: Device = "gpu" if torch.cuda.is_available() else "cpu"
+    refuse_if_too_large(estimate_stage(spec.stage, shape, n_teachers=n_teachers, device=device), _memory_bytes())
 
 
 def _memory_bytes() -> int:
     """The memory that the model will be in."""
     if torch.cuda.is_available():
-        return int(torch.cuda.get_device_properties(0).total_memory)
+        return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
     return memory_bytes()

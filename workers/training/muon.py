@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workers.training.distributed import full, like
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # a quintic steep at 0: singular values end near 1, not at it (Jordan)
 ITERATIONS = 5
 EPSILON = 1e-7
@@ -29,11 +31,12 @@ class Muon(torch.optim.Optimizer):
         """Update every matrix that has a gradient."""
         for group in self.param_groups:
             matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
-            updates = [self._momentum_of(matrix, group["momentum"]) for matrix in matrices]
+            # A matrix that is split among processes is orthogonalised whole, by each of them alike.
+            updates = [full(self._momentum_of(matrix, group["momentum"])) for matrix in matrices]
             for matrix, update in zip(matrices, orthogonalize(updates), strict=True):
                 rows, columns = matrix.shape
                 matrix.mul_(1 - group["lr"] * group["weight_decay"])
-                matrix.add_(update, alpha=-group["lr"] * math.sqrt(max(1.0, rows / columns)))
+                matrix.add_(like(matrix, update), alpha=-group["lr"] * math.sqrt(max(1.0, rows / columns)))
 
     def _momentum_of(self, matrix: nn.Parameter, momentum: float) -> Tensor:
         """Take the gradient into the running mean, and look ahead (Nesterov)."""

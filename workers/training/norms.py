@@ -21,7 +21,7 @@ def speed_up_norms(model: nn.Module) -> None:
     """Have the RMSNorms of a float32 model on a CPU computed by the formula above; weights and their names stay."""
     for module in model.modules():
         weight = getattr(module, "weight", None)
-        if isinstance(weight, nn.Parameter) and weight.ndim == 1 and _is_rms_norm(module, weight):
+        if isinstance(weight, nn.Parameter) and weight.ndim == 1 and len(weight) and _is_rms_norm(module, weight):
             module.forward = MethodType(_forward, module)
 
 
@@ -32,7 +32,8 @@ def rms_norm(values: Tensor, weight: Tensor, epsilon: float) -> Tensor:
 
 
 def _forward(module: Any, hidden_states: Tensor) -> Tensor:
-    if not torch.is_grad_enabled():  # a custom function is slower where there is no gradient: in sampling
+    # A custom function is slower where there is no gradient, in sampling; sums in bfloat16 would be too coarse.
+    if not torch.is_grad_enabled() or module.weight.dtype != torch.float32:
         plain: Tensor = type(module).forward(module, hidden_states)
         return plain
     return rms_norm(hidden_states, module.weight, _epsilon(module))

@@ -1,7 +1,8 @@
 """Optimisers, their learning rate over a stage, and their state as plain tensors.
 
 Muon takes hidden matrices; embeddings, the output head, norms and biases stay with AdamW. Weight decay acts on matrices
-only. In bfloat16 they update float32 masters, whose rounding the model computes with (precision.py).
+only. In bfloat16 they update float32 masters, whose rounding the model computes with (precision.py); weights that are
+split among processes stay in float32, and are rounded as they are brought together.
 """
 
 import math
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.spec import StageSpec
+from workers.training.distributed import full, is_split, like
 from workers.training.muon import Muon
 from workers.training.precision import with_masters
 
@@ -26,7 +28,7 @@ class Optimizers:
         self.stage = stage
         trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
         matrices = _hidden_matrices(model) if stage.optimizer == "muon" else []
-        self.weights = with_masters(model) if stage.precision == "bfloat16" else trained
+        self.weights = with_masters(model) if stage.precision == "bfloat16" and not is_split(model) else trained
         self._rounded = [
             (trained[name], weight) for name, weight in self.weights.items() if weight is not trained[name]
         ]
@@ -42,7 +44,7 @@ class Optimizers:
 
     def clip_gradients(self) -> float:
         """Scale the gradient down to max_grad_norm; returns its norm before."""
-        return float(nn.utils.clip_grad_norm_(self.parameters, self.stage.max_grad_norm))
+        return float(full(nn.utils.clip_grad_norm_(self.parameters, self.stage.max_grad_norm)))
 
     def step(self, step: int) -> None:
         """Apply one update at the learning rate of this step, counted from 1."""
@@ -75,11 +77,13 @@ class Optimizers:
     def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take back what state_tensors gave."""
         for part, (optimizer, _) in enumerate(self.parts):
+            owners = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in tensors.items():
                 owner, parameter, name = key.split(".", 2)
                 if int(owner) == part:
-                    state.setdefault(int(parameter), {})[name] = value.clone()  # out of the mapped file
+                    own = like(owners[int(parameter)], value)
+                    state.setdefault(int(parameter), {})[name] = own.clone()  # out of the mapped file
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workers.spec import FolderModelSpec, TinyModelSpec
 from workers.training.failures import BadSpecError
@@ -22,13 +22,30 @@ from workers.training.rollouts import Problem, Rollout
 TEXTS_REMEMBERED = 2**15
 
 
+class Body(nn.Module):
+    """A model whose forward pass ends before the output head; its weights can be split among processes (distributed.py)."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, **inputs: Any) -> Tensor:
+        hidden_BTD: Tensor = self.model.base_model(use_cache=False, **inputs).last_hidden_state
+        return hidden_BTD
+
+
 class Policy:
-    """A Hugging Face causal language model with its tokenizer, on the best device there is."""
+    """A Hugging Face causal language model with its tokenizer, on the best device there is.
+
+    `replica` is there where the weights are split among processes: room for all of them (see distributed.whole).
+    """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.to(self.device).eval()
         speed_up_norms(self.model)
+        self.body = Body(self.model)
+        self.replica: Policy | None = None
         self.tokenizer = tokenizer
         self.around: Callable[[], AbstractContextManager[None]] = nullcontext  # what each pass of `hidden` runs in
         self.can_pack = can_pack(model)
@@ -80,13 +97,12 @@ class Policy:
 
     def run(self, ids_BT: Tensor, positions_BT: Tensor, layout: SeesLayout) -> Tensor:
         """Run all but the output head, with attention as the layout says: the last hidden states, (B, T, D)."""
-        hidden_BTD: Tensor = self.model.base_model(
+        hidden_BTD: Tensor = self.body(
             input_ids=ids_BT,
             position_ids=positions_BT,
             attention_mask=ids_BT.new_empty(1, 1, 1, 1),  # of four axes, so that none is made: the layout says all
-            use_cache=False,
             layout=layout,
-        ).last_hidden_state
+        )
         return hidden_BTD
 
     def logprobs(self, hidden_ND: Tensor, temperature: float = 1.0) -> Tensor:
@@ -123,9 +139,7 @@ class Policy:
         ids_BS = torch.tensor([row + [self.pad_id] * (width - len(row)) for row in whole], device=self.device)
         lengths_B = torch.tensor([len(row) for row in whole], device=self.device)
         attention_BS = (torch.arange(width, device=self.device) < lengths_B[:, None]).long()
-        hidden_BSD = self.model.base_model(
-            input_ids=ids_BS, attention_mask=attention_BS, use_cache=False
-        ).last_hidden_state
+        hidden_BSD = self.body(input_ids=ids_BS, attention_mask=attention_BS)
         return torch.cat([hidden_BSD[row, len(r.prompt_ids) - 1 : len(whole[row])] for row, r in enumerate(rollouts)])
 
 

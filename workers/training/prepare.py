@@ -9,6 +9,7 @@ from workers.catalogue import DOMAINS
 from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec
 from workers.stage_dir import StageDir
 from workers.training.checkpoints import load_checkpoint, save_checkpoint
+from workers.training.distributed import anyone, is_first
 from workers.training.failures import BadSpecError
 from workers.training.grpo import GRPO
 from workers.training.kernels import check_liger, use_liger
@@ -71,7 +72,7 @@ def start_policy(folder: StageDir, spec: ResolvedStageSpec, dtype: torch.dtype =
     if spec.start_folder is not None:
         return load_checkpoint(folder.path / spec.start_folder, dtype)
     policy = build_policy(spec.model, seed_of(spec.seed, "base model"))
-    if not folder.checkpoint(0).exists():
+    if is_first() and not folder.checkpoint(0).exists():
         save_checkpoint(folder.checkpoint(0), policy)
     return policy
 
@@ -141,7 +142,7 @@ def _reward_model(
 
     def before_step(step: int) -> None:
         report.tell("reward model")
-        if stop.is_set():
+        if anyone(stop.is_set()):
             raise StopRequestedError
 
     return prepare_reward_model(

@@ -16,8 +16,11 @@ from types import FrameType
 from pydantic import ValidationError
 
 from workers.stage_dir import FolderBusyError, Outcome, StageDir, read_document, write_document
+from workers.training.distributed import is_first
 
 PARENT = "CASCADE_PARENT_PID"  # the variable in which a forked child is told its parent
+LEFT_ALONE = 75  # exit status of one of several processes whose fellow is gone; that one's end tells why
+WORD_S = 3.0  # how long one of several processes waits for the first to say why all of them fail
 LOCK_PATIENCE_S = 20.0  # a predecessor that was told to stop may still finish its step
 
 
@@ -53,9 +56,12 @@ def run_in_folder(argv: list[str], import_work: Callable[[], Work]) -> int:
     if not folder.spec.exists():
         print(f"found no spec.json in {folder.path}; write one, see workers/stage_dir.py", file=sys.stderr)
         return 2
+    if not is_first():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - to the end; the first speaks for all
     with ExitStack() as stack:
         try:
-            _lock(folder, stack)
+            if is_first():
+                _lock(folder, stack)
         except FolderBusyError as error:
             print(error, file=sys.stderr)
             return 1  # the outcome is the other process's to write
@@ -65,14 +71,18 @@ def run_in_folder(argv: list[str], import_work: Callable[[], Work]) -> int:
 
 
 def carry_out(folder: StageDir, stop: StopRequest, import_work: Callable[[], Work]) -> Outcome:
-    """Do the work unless it is done, and write down how it ended, whatever happened; the caller holds the lock."""
-    from workers.training.failures import outcome_of
+    """Do the work unless it is done, and write down how it ended, whatever happened; the caller holds the lock.
+
+    One of several processes that lost another writes nothing and exits with LEFT_ALONE: it is no failure of its own.
+    """
+    from workers.training.failures import is_left_alone, outcome_of
 
     earlier = read_document(folder.outcome, Outcome)
     if earlier is not None and earlier.status == "done":
         return earlier
     try:
-        folder.outcome.unlink(missing_ok=True)  # of an earlier attempt
+        if is_first():
+            folder.outcome.unlink(missing_ok=True)  # of an earlier attempt
         outcome = import_work()(folder, stop)
     except ValidationError as error:
         traceback.print_exc()
@@ -80,12 +90,25 @@ def carry_out(folder: StageDir, stop: StopRequest, import_work: Callable[[], Wor
     except Exception as error:
         # The border of the process: whatever happened becomes a failed stage with a reason.
         traceback.print_exc()
+        if is_left_alone(error):
+            sys.exit(LEFT_ALONE)
         outcome = outcome_of(error, _last_step(folder))
     try:
-        write_document(folder.outcome, outcome)
+        if is_first() or (outcome.status == "failed" and not _hears_a_word(folder)):
+            write_document(folder.outcome, outcome)
     except OSError as error:
         print(f"the outcome cannot be written: {error}", file=sys.stderr)
     return outcome
+
+
+def _hears_a_word(folder: StageDir) -> bool:
+    """Wait a moment for the first of several processes to write an outcome: most failures are everybody's."""
+    deadline = time.monotonic() + WORD_S
+    while not folder.outcome.exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _lock(folder: StageDir, stack: ExitStack) -> None:

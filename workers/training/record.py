@@ -14,6 +14,7 @@ from workers.stage_dir import (
     write_document,
     write_text,
 )
+from workers.training.distributed import is_first
 from workers.training.rollouts import Rollout
 from workers.training.update import Update
 
@@ -51,7 +52,7 @@ class Reporter:
         clock = time.monotonic()
         self.seconds[self.substep] = self.seconds.get(self.substep, 0.0) + clock - self.since
         self.substep, self.since = substep, clock
-        if not now and clock - self.written < PROGRESS_EVERY_S:
+        if not is_first() or (not now and clock - self.written < PROGRESS_EVERY_S):
             return
         self.written = clock
         progress = Progress(substep=substep, step=self.step, steps=self.steps, at=time.time(), eta_s=self._eta_s(clock))

@@ -18,6 +18,7 @@ from transformers import Qwen3Config, Qwen3Model
 
 from workers.spec import RewardModelSpec
 from workers.training.checkpoints import check_folder, written_beside
+from workers.training.distributed import is_first
 from workers.training.domains import DOMAINS, draw
 from workers.training.failures import CorruptCheckpointError
 from workers.training.policy import Policy
@@ -105,6 +106,8 @@ def prepare_reward_model(
         model.load_state_dict(load_file(folder / WEIGHTS))
         return model
     _train(model, spec, policy, seed, domains, before_step)
+    if not is_first():  # each process has trained its own, all alike
+        return model
     with written_beside(folder) as beside:
         save_file({name: tensor.cpu() for name, tensor in model.state_dict().items()}, beside / WEIGHTS)
     return model

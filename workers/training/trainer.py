@@ -11,6 +11,8 @@ sft.py, grpo.py and mopd.py each fill the same verbs:
 
 A step is one batch of rollouts; learning rates and checkpoints count steps. Every step seeds its own random generators, so a stage that was killed goes on from
 its last checkpoint to the same weights, bit for bit on a CPU.
+
+Where a stage has several processes, each of them runs this loop: distributed.py says how they share the work.
 """
 
 from dataclasses import dataclass
@@ -20,10 +22,11 @@ from workers.model_card import model_card
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import Outcome, StageDir, drop_records_after
 from workers.training.checkpoints import load_resume, save_checkpoint, save_resume
-from workers.training.lora import merge_adapters
+from workers.training.distributed import anyone, is_first, join, shard
 from workers.training.memory import check_memory
 from workers.training.optim import Optimizers, learning_rate_at
 from workers.training.policy import Policy, set_up_torch
+from workers.training.precision import DTYPES
 from workers.training.prepare import Method, StopRequestedError, prepare_method, trainable_policy
 from workers.training.process import StopRequest
 from workers.training.record import Reporter, record_rollouts, record_step
@@ -51,13 +54,16 @@ def train(folder: StageDir, stop: StopRequest) -> Outcome:
     """Carry out the stage of a folder, from its start or from where an earlier attempt left off."""
     spec = ResolvedStageSpec.model_validate_json(folder.spec.read_text())
     set_up_torch(spec.stage.cpu_threads)
+    join(spec.stage.name)
     report = Reporter(folder, spec.stage.steps)
     check_memory(folder, spec)
     report.tell("load", now=True)
     policy = trainable_policy(folder, spec)
+    shard(policy, DTYPES[spec.stage.precision])
     optimizers = Optimizers(policy.model, spec.stage)
     done = load_resume(folder, optimizers)
-    drop_records_after(folder.steps, done)
+    if is_first():
+        drop_records_after(folder.steps, done)
     try:
         method = prepare_method(folder, spec, policy, report, stop)
     except StopRequestedError:
@@ -67,7 +73,6 @@ def train(folder: StageDir, stop: StopRequest) -> Outcome:
     if done < spec.stage.steps:
         return Outcome(status="stopped", step=done)
     report.tell("save", now=True)
-    merge_adapters(policy.model)
     save_checkpoint(folder.checkpoint(done), policy, card=model_card(spec, scores=[]))
     return Outcome(status="done", step=done)
 
@@ -78,7 +83,7 @@ def _loop(training: Training, stop: StopRequest, done: int) -> int:
     training.report.begin_steps(done)
     for step in range(done + 1, stage.steps):
         take_step(training, step)
-        is_stopped = stop.is_set()
+        is_stopped = anyone(stop.is_set())
         if is_stopped or step % stage.checkpoint_every == 0:
             training.report.tell("save")
             save_resume(training.folder, step, training.optimizers)
@@ -115,8 +120,9 @@ def take_step(training: Training, step: int) -> None:
         "step_s": step_s,
         **{f"{name}_s": seconds[name] for name in VERBS},
     }
-    record_step(training.folder, step, metrics)
-    record_rollouts(training.folder, step, batch.rollouts)
+    if is_first():
+        record_step(training.folder, step, metrics)
+        record_rollouts(training.folder, step, batch.rollouts)
     if step % LOG_EVERY == 0:
         shown = ", ".join(f"{name} {metrics[name]:.4g}" for name in LOGGED if name in metrics)
         print(f"step {step}: {shown}", flush=True)

@@ -8,17 +8,23 @@ before the first update is noted first. For each update:
 2. A row runs through the model once; the output head and the loss follow in chunks of tokens, each with its own backward
    pass, so that vocabulary x tokens never stands in memory at once and nothing is computed twice.
 3. The gradients at the hidden states then run backward through the model.
+
+Of several processes each does so with its share of the rows; the weights of the loss are those of all of them, gradients
+and what is recorded are summed up.
 """
 
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import chain, groupby, islice, pairwise
+from operator import itemgetter
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from workers.training.distributed import gather, own_share
 from workers.training.failures import NotFiniteError
 from workers.training.loss import Average, averaging_weights, entropy, importance_ratios, sampled
 from workers.training.optim import Optimizers
@@ -103,7 +109,8 @@ def remember_logprobs(policy: Policy, rollouts: list[Rollout], credit: Credit, l
     The trainer's own log-probs, not the sampler's: so a clip measures how far updates have moved the policy, and never what
     an engine computes otherwise.
     """
-    for rows in micro_batches(rollouts, credit, limit, is_packed=policy.can_pack) if rollouts else ():
+    noted: dict[int, list[float]] = {}
+    for rows, _ in _passes(policy, rollouts, credit, limit) if rollouts else ():
         pack = pack_rollouts([rollouts[row] for row in rows], policy.device)
         hidden_ND = policy.hidden(pack)
         logprobs_N = torch.cat(
@@ -113,8 +120,22 @@ def remember_logprobs(policy: Policy, rollouts: list[Rollout], credit: Credit, l
             ]
         )
         logprobs = iter(logprobs_N.tolist())
-        for rollout in pack.rollouts:
-            rollout.old_logprobs = list(islice(logprobs, len(rollout.token_ids)))
+        noted |= {row: list(islice(logprobs, len(rollouts[row].token_ids))) for row in rows}
+    for row, old_logprobs in chain.from_iterable(found.items() for found in gather(noted)):
+        rollouts[row].old_logprobs = old_logprobs
+
+
+def _passes(policy: Policy, rollouts: list[Rollout], credit: Credit, limit: int) -> Iterator[tuple[list[int], bool]]:
+    """Yield the rows of each micro-batch of this process, and whether it counts.
+
+    All processes bring the layers of a split model together at the same time, so that who has fewer passes than another
+    runs the shortest rollout for nothing.
+    """
+    own = list(micro_batches(rollouts, credit, limit, is_packed=policy.can_pack))
+    shortest = min(range(len(rollouts)), key=lambda row: packed_size([rollouts[row]]))
+    n_passes = max(gather(len(own)))
+    yield from ((rows, True) for rows in own)
+    yield from (([shortest], False) for _ in range(n_passes - len(own)))
 
 
 def micro_batches(
@@ -123,7 +144,7 @@ def micro_batches(
     """Split the rows of rollouts into batches of one reference and at most `limit` tokens each, like sizes together.
 
     A batch is packed into one row, where groups stay whole if they fit. Else each of its rows has the prompt of its own,
-    and is padded to the longest of the batch.
+    and is padded to the longest of the batch. Of several processes, each gets its share.
     """
     references: dict[int, int] = {}
     parts: dict[tuple[int, int, tuple[int, ...]], list[int]] = {}
@@ -140,12 +161,13 @@ def micro_batches(
     batch: list[int] = []
     sizes: list[int] = []
     filled_for = 0
-    for reference, size, part in sorted(sized):
+    for reference, size, part in sorted(own_share(sized, size=itemgetter(1))):
         if batch and (reference != filled_for or not fits([*sizes, size], limit)):
             yield batch
             batch, sizes = [], []
         batch, sizes, filled_for = batch + part, [*sizes, size], reference
-    yield batch
+    if batch:
+        yield batch
 
 
 def _split(rows: list[int], rollouts: list[Rollout], limit: int) -> Iterator[list[int]]:
@@ -174,9 +196,11 @@ def _update(policy: Policy, rollouts: list[Rollout], optimizers: Optimizers, cre
     weights_B = averaging_weights(lengths_B, credit.average)
     tally = _Tally(rollouts)
     limit = optimizers.stage.micro_batch_tokens
-    for rows in micro_batches(rollouts, credit, limit, is_packed=policy.can_pack):
+    for rows, counts in _passes(policy, rollouts, credit, limit):
         pack = pack_rollouts([rollouts[row] for row in rows], policy.device)
-        _add_gradients(policy, pack, credit, weights_B[rows][pack.tokens.rows_N], rows, tally)
+        weights_N = weights_B[rows][pack.tokens.rows_N] * counts
+        _add_gradients(policy, pack, credit, weights_N, rows, tally if counts else _Tally(rollouts))
+    tally = reduce(_Tally.plus, gather(tally))
     grad_norm = optimizers.clip_gradients()
     if not (math.isfinite(tally.loss) and math.isfinite(grad_norm)):
         raise NotFiniteError(step, tally.loss, grad_norm)
@@ -255,6 +279,18 @@ class _Tally:
             column = self.stats.setdefault(name, [0.0] * len(self.lengths))
             for row, total in zip(rows, sums_B.tolist(), strict=True):
                 column[row] += total / self.lengths[row]
+
+    def plus(self, other: "_Tally") -> "_Tally":
+        """Add what another process counted of its share of the same rollouts."""
+        self.loss += other.loss
+        self.entropy += other.entropy
+        self.ratio += other.ratio
+        self.ratio_min = min(self.ratio_min, other.ratio_min)
+        self.ratio_max = max(self.ratio_max, other.ratio_max)
+        for name, column in other.stats.items():
+            own = self.stats.get(name, [0.0] * len(column))
+            self.stats[name] = [a + b for a, b in zip(own, column, strict=True)]
+        return self
 
     def result(self, grad_norm: float) -> Update:
         n = sum(self.lengths)

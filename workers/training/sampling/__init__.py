@@ -9,12 +9,14 @@ from collections.abc import Callable
 import torch
 
 from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec
+from workers.training.distributed import n_processes, split_work, whole
 from workers.training.domains import DOMAINS
 from workers.training.failures import BadSpecError
 from workers.training.mixing import Mixture, step_rng
 from workers.training.policy import Policy
-from workers.training.rollouts import Problem, Rollout
+from workers.training.rollouts import Grade, Problem, Rollout
 from workers.training.sampling.engine import Answer, Decoding, Sampler
+from workers.training.sampling.split_sampler import SplitSampler
 from workers.training.sampling.torch_sampler import TorchSampler
 from workers.training.sampling.vllm_sampler import VLLMSampler, find_obstacle
 from workers.training.seeds import torch_rng
@@ -47,7 +49,9 @@ def make_sampler(policy: Policy, engine: str = AUTO) -> Sampler:
         raise BadSpecError(f"found CASCADE_ENGINE '{engine}', expected one of: {', '.join([AUTO, *ENGINES])}")
     elif engine == "vllm" and (obstacle := find_obstacle(policy)):
         raise BadSpecError(obstacle)
-    return ENGINES[engine](policy)
+    with whole(policy) as together:
+        sampler = ENGINES[engine](together)
+    return sampler if n_processes() == 1 else SplitSampler(sampler, policy)
 
 
 def sample_step(
@@ -74,7 +78,8 @@ def sample_rollouts(
 ) -> list[Rollout]:
     """Sample n rollouts of each problem, group after group; not graded yet."""
     prompts = [policy.prompt_ids(problem, decoding.max_response_tokens, thinking=thinking) for problem in problems]
-    answers = sampler.sample(prompts, n_per_prompt, decoding, generator)
+    seeds = torch.randint(2**62, (len(prompts),), generator=generator).tolist()
+    answers = sampler.sample(prompts, n_per_prompt, decoding, seeds)
     return [
         Rollout(
             problem=problems[row // n_per_prompt],
@@ -90,9 +95,16 @@ def sample_rollouts(
 
 
 def grade_rollouts(rollouts: list[Rollout]) -> None:
-    """Have each domain grade its answers, all at once; the grade's value is the reward until a stage says otherwise."""
+    """Grade answers; the grade's value is the reward until a stage says otherwise."""
+    for rollout, grade in zip(rollouts, split_work(rollouts, _grades), strict=True):
+        rollout.grade, rollout.reward = grade, grade.value
+
+
+def _grades(rollouts: list[Rollout]) -> list[Grade]:
+    """Have each domain grade its answers, all at once."""
+    found: dict[int, Grade] = {}
     for domain in dict.fromkeys(r.problem.domain for r in rollouts):
-        members = [r for r in rollouts if r.problem.domain == domain]
-        grades = DOMAINS[domain].grade([r.problem for r in members], [r.text for r in members])
-        for rollout, grade in zip(members, grades, strict=True):
-            rollout.grade, rollout.reward = grade, grade.value
+        members = [row for row, r in enumerate(rollouts) if r.problem.domain == domain]
+        problems, texts = [rollouts[row].problem for row in members], [rollouts[row].text for row in members]
+        found |= zip(members, DOMAINS[domain].grade(problems, texts), strict=True)
+    return [found[row] for row in range(len(rollouts))]

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-
 from workers.training.policy import Policy
 
 
@@ -41,10 +39,11 @@ class Answer:
 class Sampler(Protocol):
     """What an engine offers. It is made from the policy that it samples for."""
 
-    def sample(
-        self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, generator: torch.Generator
-    ) -> list[Answer]:
-        """Sample n answers to each prompt; returns those of the first prompt, then those of the second, and so on."""
+    def sample(self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]) -> list[Answer]:
+        """Sample n answers to each prompt; returns those of the first prompt, then those of the second, and so on.
+
+        seeds: one a prompt, on which its answers depend, and on nothing that is sampled beside it.
+        """
         ...
 
     def load_weights(self, policy: Policy) -> None:

@@ -18,6 +18,7 @@ from workers.training.sampling.plain_cache import PlainCache
 from workers.training.sampling.shared_cache import SharedCache
 
 MAX_ROWS = 1024  # answers in flight; bounds the cache
+DRAWN_AT_ONCE = 32  # random numbers of a row
 
 
 class TorchSampler:
@@ -31,18 +32,17 @@ class TorchSampler:
         self.policy = policy
 
     @torch.inference_mode()
-    def sample(
-        self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, generator: torch.Generator
-    ) -> list[Answer]:
+    def sample(self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]) -> list[Answer]:
         """Sample n answers to each prompt, in passes of at most MAX_ROWS answers."""
         per_pass = max(1, MAX_ROWS // n_per_prompt)
         answers: list[Answer] = []
         for first in range(0, len(prompts), per_pass):
-            answers += self._sample_pass(prompts[first : first + per_pass], n_per_prompt, decoding, generator)
+            some = slice(first, first + per_pass)
+            answers += self._sample_pass(prompts[some], n_per_prompt, decoding, seeds[some])
         return answers
 
     def _sample_pass(
-        self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, generator: torch.Generator
+        self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]
     ) -> list[Answer]:
         """Axes: R rows still being sampled, V vocabulary."""
         cache = (SharedCache if self.policy.can_pack else PlainCache)(self.policy, prompts, n_per_prompt)
@@ -53,9 +53,10 @@ class TorchSampler:
         logprobs = torch.zeros(n_rows, limit, device=device)
         lengths = torch.full((n_rows,), limit, device=device)
         is_cut = torch.ones(n_rows, dtype=torch.bool, device=device)
+        draws = _Draws(seeds, n_per_prompt, device)
         logits_RV = cache.first()
         for t in range(limit):
-            token_R, logprobs[rows_R, t] = choose_tokens(logits_RV, decoding, generator)
+            token_R, logprobs[rows_R, t] = choose_tokens(logits_RV, decoding, draws.at(t)[rows_R])
             tokens[rows_R, t] = token_R
             is_done_R = torch.isin(token_R, stop_ids)
             lengths[rows_R[is_done_R]], is_cut[rows_R[is_done_R]] = t + 1, False
@@ -68,8 +69,31 @@ class TorchSampler:
         return _answers(tokens, logprobs, lengths, is_cut)
 
 
-def choose_tokens(logits_RV: Tensor, decoding: Decoding, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Choose each row's next token; returns the tokens (R,) int64 and their log-probs (R,) float32, as `Answer` defines."""
+class _Draws:
+    """Uniform numbers, one for each token of N rows: those of a prompt from a generator of its own.
+
+    So they depend neither on what is sampled beside it nor on which rows have ended.
+    """
+
+    def __init__(self, seeds: list[int], n_per_prompt: int, device: torch.device) -> None:
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]  # on the CPU, see seeds.py
+        self.n_per_prompt, self.device = n_per_prompt, device
+        self.drawn_NT = torch.empty(0)
+
+    def at(self, t: int) -> Tensor:
+        """Give the numbers of every row's token t, (N,) float64; asked for in rising order."""
+        if t % DRAWN_AT_ONCE == 0:
+            shape = (self.n_per_prompt, DRAWN_AT_ONCE)
+            drawn = [torch.rand(shape, dtype=torch.float64, generator=generator) for generator in self.generators]
+            self.drawn_NT = torch.cat(drawn).to(self.device)
+        return self.drawn_NT[:, t % DRAWN_AT_ONCE]
+
+
+def choose_tokens(logits_RV: Tensor, decoding: Decoding, uniform_R: Tensor) -> tuple[Tensor, Tensor]:
+    """Choose each row's next token by its number of 0 to 1, float64.
+
+    Returns the tokens (R,) int64 and their log-probs (R,) float32, as `Answer` defines.
+    """
     temperature = decoding.temperature if decoding.temperature > 0 else 1.0
     logprobs_RV = torch.log_softmax(logits_RV.float() / temperature, dim=-1)
     if decoding.temperature == 0:
@@ -79,8 +103,7 @@ def choose_tokens(logits_RV: Tensor, decoding: Decoding, generator: torch.Genera
         # One uniform number a row, found in the cumulated probabilities: far cheaper than noise for each token.
         # float64 keeps the last tokens of a large vocabulary reachable.
         cumulated_RV = probs_RV.double().cumsum(dim=-1)
-        uniform_R = torch.rand(len(probs_RV), 1, dtype=torch.float64, generator=generator).to(probs_RV.device)
-        token_R = torch.searchsorted(cumulated_RV, uniform_R * cumulated_RV[:, -1:], right=True).squeeze(1)
+        token_R = torch.searchsorted(cumulated_RV, uniform_R[:, None] * cumulated_RV[:, -1:], right=True).squeeze(1)
     return token_R, logprobs_RV.gather(1, token_R[:, None]).squeeze(1)
 
 

@@ -6,7 +6,7 @@
 3. A prompt is sent once with n answers asked for; they share its blocks of the cache.
 4. On a GPU the engine sleeps while the trainer works: weights in the host's memory, cache given back.
 
-It runs on one device: no tensor parallelism, and no sharded policy.
+It runs on one device, without tensor parallelism: where a stage has several processes, each has an engine of its own.
 """
 
 import os
@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from workers.training.distributed import n_processes
 from workers.training.lora import merged_weights
 from workers.training.policy import Policy
 from workers.training.sampling.engine import Answer, Decoding
@@ -49,9 +50,7 @@ class VLLMSampler:
         named = merged_weights(policy.model)
         self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": named, "is_checkpoint_format": True})
 
-    def sample(
-        self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, generator: torch.Generator
-    ) -> list[Answer]:
+    def sample(self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]) -> list[Answer]:
         """Sample n answers to each prompt; vLLM admits as many at a time as its cache holds."""
         self._wake_up()
         # Also what earlier calls with the same weights left: it would change the last bits of log-probs.
@@ -59,17 +58,16 @@ class VLLMSampler:
         is_greedy = decoding.temperature == 0
         self.temperature = 1.0 if is_greedy else decoding.temperature
         n_sampled = 1 if is_greedy else n_per_prompt  # greedy answers are all alike, and vLLM refuses more than one
-        settings = self._sampling_params(len(prompts), n_sampled, decoding, generator)
+        settings = self._sampling_params(n_sampled, decoding, seeds)
         found = self.llm.generate([{"prompt_token_ids": ids} for ids in prompts], settings, use_tqdm=False)
         if self.sleeps:
             self.llm.sleep(level=1)
             self.is_asleep = True
         return [_answer(group.outputs[i % n_sampled]) for group in found for i in range(n_per_prompt)]
 
-    def _sampling_params(self, n_prompts: int, n: int, decoding: Decoding, generator: torch.Generator) -> list[Any]:
+    def _sampling_params(self, n: int, decoding: Decoding, seeds: list[int]) -> list[Any]:
         """Give each prompt a seed of its own; vLLM adds an answer's number to it."""
         make = _import_vllm().SamplingParams
-        seeds = torch.randint(2**62, (n_prompts,), generator=generator).tolist()
         return [
             make(
                 n=n,
@@ -145,6 +143,9 @@ def _start_engine(policy: Policy) -> Any:
             dtype=policy.model.dtype,
             max_model_len=getattr(config, "max_position_embeddings", None),
             enforce_eager=not on_gpu,
+            distributed_executor_backend="external_launcher"
+            if n_processes() > 1
+            else None,  # an engine in each of ours
             gpu_memory_utilization=GPU_SHARE,
             enable_sleep_mode=on_gpu,
             disable_log_stats=True,
