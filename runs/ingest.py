@@ -89,12 +89,13 @@ def _storable_metrics(record: StepRecord) -> dict[str, float]:
     }
 
 
-def ingest_scores(checkpoint: Checkpoint) -> None:
-    """Store all scores of a checkpoint with their items, in one transaction."""
+def ingest_scores(checkpoint: Checkpoint, splits: tuple[str, ...] = SPLITS) -> None:
+    """Store a checkpoint's scores of some splits with their items, in one transaction; they replace what was there."""
     with transaction.atomic():
-        checkpoint.scores.all().delete()
-        for record in _scores(checkpoint).values():
-            _store_score(checkpoint, record)
+        checkpoint.scores.filter(benchmark__split__in=splits).delete()
+        for (_, split), record in _scores(checkpoint).items():
+            if split in splits:
+                _store_score(checkpoint, record)
 
 
 def write_card(checkpoint: Checkpoint) -> None:
@@ -109,10 +110,10 @@ def write_card(checkpoint: Checkpoint) -> None:
         logger.warning("the model card of %s is without scores: %s", folder, error)
 
 
-def missing_scores(checkpoint: Checkpoint) -> list[str]:
-    """Name the benchmarks of the recipe that a checkpoint's scoring folder has no whole score of."""
+def missing_scores(checkpoint: Checkpoint, splits: tuple[str, ...] = SPLITS) -> list[str]:
+    """Name the benchmarks of the recipe that a checkpoint's scoring folder has no whole score of, in some splits."""
     found = _scores(checkpoint)
-    wanted = [(benchmark["domain"], split) for benchmark in checkpoint.run.document["benchmarks"] for split in SPLITS]
+    wanted = [(benchmark["domain"], split) for benchmark in checkpoint.run.document["benchmarks"] for split in splits]
     return [f"{domain} ({split})" for domain, split in wanted if (domain, split) not in found]
 
 

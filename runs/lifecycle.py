@@ -26,7 +26,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from runs import events
-from runs.models import Attempt, Checkpoint, Need, Project, Recipe, Run, Stage, Status
+from runs.models import Attempt, Checkpoint, Need, Project, Recipe, Run, Score, Stage, Status
 from workers.spec import BASE, BEST, FolderModelSpec, MOPDSpec, RecipeSpec
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def _write_stages(run: Run, spec: RecipeSpec) -> None:
 
 
 def _teacher_needs(spec: MOPDSpec, *, earlier: list[str]) -> dict[str, bool]:
-    """A named teacher's weights; with 'best', the scores of every earlier stage, since any may turn out the best."""
+    """A named teacher's weights; with 'best', the validation scores of every earlier stage: any may turn out the best."""
     named = {teacher for domain in spec.domains if (teacher := spec.teacher_of(domain)) not in (BASE, BEST)}
     chooses = any(spec.teacher_of(domain) == BEST for domain in spec.domains)
     return dict.fromkeys(earlier, True) if chooses else dict.fromkeys(sorted(named), False)
@@ -108,7 +108,8 @@ def _teacher_needs(spec: MOPDSpec, *, earlier: list[str]) -> dict[str, bool]:
 
 def ready_stages() -> QuerySet[Stage]:
     """The scheduler's query: stages that may be worked on, all they start from or learn from being there."""
-    unscored = Checkpoint.objects.exclude(status=Status.SUCCEEDED)
+    validated = Score.objects.filter(checkpoint=OuterRef("pk"), benchmark__split="validation")  # all come at once
+    unscored = Checkpoint.objects.exclude(Q(status=Status.SUCCEEDED) | Exists(validated))
     missing = Need.objects.filter(stage=OuterRef("pk")).filter(
         ~Q(needed__status=Status.SUCCEEDED)
         | Q(with_scores=True) & Exists(unscored.filter(stage=OuterRef("needed")))

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import math
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 LOOK_SECONDS = 0.5
+VALIDATION = ("validation",)
 BUSY_SECONDS = 900.0  # a predecessor finishes its step, however long that is, and writes a checkpoint
 _DATABASE_AWAY = (OperationalError, InterfaceError)
 _stopping = threading.Event()
@@ -91,6 +93,16 @@ def score_checkpoint(checkpoint_id: int) -> None:
         return
     checkpoint = claim.work
     assert isinstance(checkpoint, Checkpoint)
+    is_validated = False
+
+    def look() -> dict[str, float | None]:
+        """Store validation scores, which come first, as soon as they are whole: stages that choose teachers wait for them."""
+        nonlocal is_validated
+        if not is_validated and not ingest.missing_scores(checkpoint, VALIDATION):
+            ingest.ingest_scores(checkpoint, VALIDATION)
+            lifecycle.tend(checkpoint.run)
+            is_validated = True
+        return {}
 
     def succeed() -> None:
         if missing := ingest.missing_scores(checkpoint):
@@ -104,7 +116,7 @@ def score_checkpoint(checkpoint_id: int) -> None:
         ingest.scoring_folder(checkpoint),
         module=launch.SCORE,
         prepare=lambda: resolve.write_scoring_spec(checkpoint),
-        look=dict,
+        look=look,
         succeed=succeed,
     )
 
@@ -193,7 +205,8 @@ def _follow(
 ) -> bool:
     """Ingest and beat until the child ends; False if it must be stopped: claim lost, paused, cancelled, worker stopping."""
     while process.poll() is None:
-        time.sleep(LOOK_SECONDS)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=LOOK_SECONDS)  # no sleep: the next stage waits for this one's end
         if _stopping.is_set():
             return False
         try:

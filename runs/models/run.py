@@ -80,7 +80,7 @@ class Stage(Claimable):
 
 
 class Need(models.Model):
-    """What a stage waits for: another stage's weights, and its scores too where a teacher is chosen by them."""
+    """What a stage waits for: another stage's weights, and its validation scores too where a teacher is chosen by them."""
 
     stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="needs")
     needed = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="needed_by")

@@ -49,9 +49,9 @@ def test_every_benchmark_and_split_is_scored_with_its_items(checkpoint, tmp_path
     assert carry_out(scoring, StopAfter(100), lambda: score) == Outcome(status="done", step=4)
     found = records(scoring)
     assert [(r.domain, r.split, len(r.items)) for r in found] == [
-        ("preference", "validation", 8), ("preference", "test", 12), ("stem", "validation", 8), ("stem", "test", 10),
+        ("preference", "validation", 8), ("stem", "validation", 8), ("preference", "test", 12), ("stem", "test", 10),
     ]  # fmt: skip
-    record = found[1]
+    record = found[2]
     assert record.mean == pytest.approx(sum(item.value for item in record.items) / 12)
     assert record.version == DOMAINS["preference"].VERSION
     assert record.protocol == {

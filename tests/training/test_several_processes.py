@@ -33,7 +33,9 @@ STAGES: dict[str, StageSpec] = {
     "mopd": MOPD,
     "adapted": GRPO.model_copy(update={"lora": LoRASpec(rank=4), "gradient_checkpointing": True}),
     "rounded": SFT.model_copy(update={"precision": "bfloat16"}),
-    "both": SFT.model_copy(update={"precision": "bfloat16", "lora": LoRASpec(rank=4), "optimizer": "adamw"}),
+    "both": SFT.model_copy(
+        update={"precision": "bfloat16", "lora": LoRASpec(rank=4), "optimizer": "adamw", "learning_rate": 2e-3}
+    ),
 }
 ALIKE = 1e-4
 ALIKE_ROUNDED = 1e-2  # micro-batches are others, so gradients are rounded to bfloat16 otherwise

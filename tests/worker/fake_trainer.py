@@ -3,8 +3,8 @@
     python -m tests.worker.fake_trainer FOLDER
 
 Its "weights" are a digest chained over the steps, so that a run which was killed and resumed can be compared with an
-undisturbed one. Faults and speed come from the environment: FAKE_STEP_S (seconds a step takes), FAKE_FAULT
-("3:out_of_memory" or "3:kill": what happens after step 3, as often as it is reached).
+undisturbed one. Faults and speed come from the environment: FAKE_STEP_S (seconds a step takes), FAKE_SCORE_S
+(seconds a score takes), FAKE_FAULT ("3:out_of_memory" or "3:kill": what happens after step 3, as often as it is reached).
 """
 
 import hashlib
@@ -90,8 +90,10 @@ def score(folder: StageDir, spec: ScoringSpec) -> Outcome:
     folder.scores.unlink(missing_ok=True)
     weights = read_weights(folder.path / spec.checkpoint_folder)
     share = min(0.9, 0.2 + 0.1 * len(folder.path.parent.parent.name))
-    for benchmark in spec.benchmarks:
-        for split, n in (("test", benchmark.n_problems), ("validation", benchmark.n_validation)):
+    for split in ("validation", "test"):
+        for benchmark in spec.benchmarks:
+            time.sleep(float(os.environ.get("FAKE_SCORE_S", "0")))
+            n = benchmark.n_validation if split == "validation" else benchmark.n_problems
             rng = random.Random(f"{weights} {benchmark.domain} {split}")
             items = [_item(benchmark.domain, split, item, rng.random() < share) for item in range(n)]
             mean = sum(item.value for item in items) / n

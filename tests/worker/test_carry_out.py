@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runs import ingest, lifecycle
-from runs.models import Metric, Run, Stage, Status
+from runs import ingest, lifecycle, resolve
+from runs.models import Checkpoint, Metric, Run, Stage, Status
 from tests.web.some_runs import a_run
 from tests.worker.fake_trainer import read_weights
 from workers import launch, tasks
@@ -67,6 +67,23 @@ def test_a_cascade_goes_from_stage_to_stage_until_all_is_scored(run: Run) -> Non
     assert [checkpoint.at_step for checkpoint in run.checkpoints.all()] == [0, 6, 6, 6]
     assert set(_stage(run, "mopd").resolved["teachers"]) == {"instructions", "stem"}
     assert Metric.objects.filter(stage__run=run, name="loss").count() == 18
+
+
+def test_teachers_are_chosen_as_soon_as_all_is_validated(run: Run, background, monkeypatch) -> None:
+    for name in ("warm", "if_rl"):
+        _train(run, name)
+    base, warm, if_rl = run.checkpoints.all()
+    for checkpoint in (base, warm):
+        tasks.score_checkpoint(checkpoint.pk)
+    monkeypatch.setenv("FAKE_SCORE_S", "0.4")
+    background(lambda: tasks.score_checkpoint(if_rl.pk))
+    _wait_for(lambda: lifecycle.ready_stages().filter(run=run).exists())
+    assert Checkpoint.objects.get(pk=if_rl.pk).status == Status.RUNNING  # its test problems are not scored yet
+    assert set(if_rl.scores.values_list("benchmark__split", flat=True)) == {"validation"}
+    chosen_early = resolve._teachers(_stage(run, "mopd"))
+    _wait_for(lambda: Checkpoint.objects.get(pk=if_rl.pk).status == Status.SUCCEEDED)
+    assert if_rl.scores.filter(benchmark__split="test").exists()
+    assert resolve._teachers(_stage(run, "mopd")) == chosen_early
 
 
 def test_a_killed_trainer_goes_on_from_its_checkpoint_and_ends_the_same(run: Run, background, monkeypatch) -> None:

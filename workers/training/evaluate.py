@@ -2,6 +2,7 @@
 
 Each benchmark's validation and test problems are sampled and graded with generators of their own, so scores depend on
 the checkpoint, the benchmark and the run's seed, and on nothing else. What scores.jsonl already holds is not repeated.
+Validation comes first: a stage that chooses its teachers by it need not wait for the rest.
 """
 
 import sys
@@ -31,7 +32,7 @@ def score(folder: StageDir, stop: StopRequest) -> Outcome:
 
     set_up_torch()
     spec = ScoringSpec.model_validate_json(folder.spec.read_text())
-    wanted = [(benchmark, split) for benchmark in spec.benchmarks for split in SPLITS]
+    wanted = [(benchmark, split) for split in SPLITS for benchmark in spec.benchmarks]
     scored = _keep_whole_lines(folder)
     report = Reporter(folder, len(wanted))
     report.tell("load", now=True)
