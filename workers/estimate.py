@@ -397,7 +397,7 @@ def _pairs(stage: StageSpec) -> Load:
     """A step of the reward model: all its pairs run before one backward pass."""
     assert isinstance(stage, GRPOSpec)
     assert stage.reward_model is not None
-    return Load(2 * stage.reward_model.pairs_per_step, 1, 10, DEMONSTRATIONS.expected)
+    return Load(stage.reward_model.pairs_per_step, 2, 10, DEMONSTRATIONS.expected)
 
 
 def _reward_training_bytes(stage: StageSpec, shape: ModelShape) -> float:

@@ -4,9 +4,8 @@ Each test prints the largest difference; `pytest -s` shows it. TRL's value of a 
 log pi on a batch's only update: at ratio 1 the gradients are the same, and the values are compared in the form that both
 have, ours with several updates per batch.
 
-What C2 leaves open TRL decides otherwise in three places. It divides by the sample's standard deviation, we by the
-population's: it is given ours here. It counts masked answers in the average over answers, and averages the entropy over
-tokens whatever the loss does: so both are compared with the average over tokens.
+What C2 leaves open TRL decides otherwise in two places. It counts masked answers in the average over answers, and averages
+the entropy over tokens whatever the loss does: so both are compared with the average over tokens.
 """
 
 from pathlib import Path
@@ -67,7 +66,6 @@ SHARED = {  # TRL's names, then ours
 @pytest.fixture(autouse=True)
 def _trl(monkeypatch):
     monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")  # it calls rollout_func experimental
-    monkeypatch.setattr("trl.trainer.grpo_trainer.nanstd", lambda rewards, dim=None: rewards.std(dim=dim, correction=0))
 
 
 @pytest.fixture(scope="module")

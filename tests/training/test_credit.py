@@ -70,8 +70,8 @@ def credited(method: GRPO, rollouts: list[Rollout]) -> list[float]:
 
 
 def test_one_right_answer_of_four(policy):
-    # rewards 1 0 0 0: mean 1/4, standard deviation sqrt(3)/4, so sqrt(3) and -1/sqrt(3)
-    assert credited(grpo(policy), groups(RIGHT, WRONG, WRONG, WRONG)) == [1.73, -0.58, -0.58, -0.58]
+    # rewards 1 0 0 0: mean 1/4, variance (9 + 1 + 1 + 1) / 16 / 3 = 1/4, so 3/2 and -1/2
+    assert credited(grpo(policy), groups(RIGHT, WRONG, WRONG, WRONG)) == [1.5, -0.5, -0.5, -0.5]
 
 
 def test_equal_groups_are_left_out_with_dynamic_filtering_and_count_as_tokens_without(policy):
@@ -93,9 +93,9 @@ def test_a_dead_batch_is_an_update_where_there_is_an_entropy_bonus(policy):
 @pytest.mark.parametrize(
     ("overlong", "expected"),
     [
-        ("keep", [1, 1, -1, -1]),  # its reward stays
-        ("penalize", [1.73, -0.58, -0.58, -0.58]),  # its reward is 0
-        ("mask", [1, -1, -1]),  # it counts in the mean, and not in the loss
+        ("keep", [0.87, 0.87, -0.87, -0.87]),  # its reward stays
+        ("penalize", [1.5, -0.5, -0.5, -0.5]),  # its reward is 0
+        ("mask", [0.87, -0.87, -0.87]),  # it counts in the mean, and not in the loss
     ],
 )
 def test_an_answer_that_was_cut_off(policy, overlong, expected):

@@ -74,24 +74,26 @@ def test_weights_of_all_tokens_add_up_to_one(average):
 
 
 def test_group_advantages_by_hand():
-    # rewards 0 0 1 1: mean 1/2, standard deviation 1/2, so -1 -1 1 1 (less 1e-4 in the divisor)
+    # rewards 0 0 1 1: mean 1/2, variance 4 (1/2)^2 / 3, so 1/2 / sqrt(1/3) = sqrt(3) / 2 (less 1e-4 in the divisor)
     rewards_PG = torch.tensor([[0.0, 0.0, 1.0, 1.0]], dtype=torch.float64)
-    assert loss.group_advantages(rewards_PG, normalize=True).tolist()[0] == pytest.approx([-1, -1, 1, 1], abs=1e-3)
+    assert loss.group_advantages(rewards_PG, normalize=True).tolist()[0] == pytest.approx(
+        [sign * math.sqrt(3) / 2 for sign in (-1, -1, 1, 1)], abs=1e-3
+    )
     assert loss.group_advantages(rewards_PG, normalize=False).tolist()[0] == [-0.5, -0.5, 0.5, 0.5]
 
 
 def test_leaving_one_out_compares_with_the_others_by_hand():
-    # rewards 1 0 0 0: the others' means are 0 and 1/3, so 1 and -1/3; the group's standard deviation is sqrt(3) / 4
+    # rewards 1 0 0 0: the others' means are 0 and 1/3, so 1 and -1/3; the group's variance is (9 + 1 + 1 + 1) / 16 / 3
     rewards_PG = torch.tensor([[1.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
     plain = loss.group_advantages(rewards_PG, normalize=False, baseline="leave_one_out").tolist()[0]
     assert plain == pytest.approx([1, -1 / 3, -1 / 3, -1 / 3])
     normal = loss.group_advantages(rewards_PG, normalize=True, baseline="leave_one_out").tolist()[0]
-    assert normal == pytest.approx([4 / math.sqrt(3)] + [-4 / (3 * math.sqrt(3))] * 3, rel=1e-3)
+    assert normal == pytest.approx([2] + [-2 / 3] * 3, rel=1e-3)
 
 
 def test_group_advantages_are_z_scores():
     rewards_PG = torch.rand(6, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    expected = scipy.stats.zscore(rewards_PG.numpy(), axis=1)
+    expected = scipy.stats.zscore(rewards_PG.numpy(), axis=1, ddof=1)
     torch.testing.assert_close(
         loss.group_advantages(rewards_PG, normalize=True), torch.tensor(expected), rtol=1e-3, atol=1e-3
     )

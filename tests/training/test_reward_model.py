@@ -74,8 +74,12 @@ def test_a_damaged_one_is_trained_again(policy, tmp_path):
     assert same(first, state(make(policy, tmp_path / "m")))
 
 
-def test_padding_does_not_change_a_reward(policy, tmp_path):
+def test_a_reward_is_of_its_own_text_alone(policy, tmp_path):
     model = make(policy, tmp_path / "m")
-    problem = draw("preference", "train", random.Random(0))
-    short, long = rollout(policy, problem, "tea"), rollout(policy, problem, "some sweet tea for you now please!")
-    assert model.rewards([short, long])[0] == pytest.approx(model.rewards([short])[0], abs=1e-5)
+    problem, other = (draw("preference", "train", random.Random(seed)) for seed in (0, 1))
+    texts = ["tea", "some sweet tea for you now please!", ""]
+    answers = [rollout(policy, problem, text) for text in texts] + [rollout(policy, other, "tea")]
+    for answer, reward in zip(answers, model.rewards(answers), strict=True):
+        plain = model.body(torch.tensor([answer.prompt_ids + answer.token_ids])).last_hidden_state[0, -1]
+        expected = torch.sigmoid(model.head(plain) - model.typical_score)
+        assert reward == pytest.approx(expected.item(), abs=1e-5)

@@ -1,6 +1,6 @@
 """GRPO: each rollout is credited by how much better it was than its group (C2 §4.1.2, Eq. 1).
 
-By default strictly on-policy, one update per batch. What C2 leaves open: the standard deviation is the population's, and
+By default strictly on-policy, one update per batch. What C2 leaves open: the standard deviation is that of a sample, and
 the batch's tokens share one denominator. docs/algorithms.md goes through the options.
 """
 

@@ -66,14 +66,14 @@ def group_advantages(
     """Compare each reward with its group: C2 Eq. 1's `(r - mean) / std`; exactly 0 where all are equal. Returns (P, G).
 
     "leave_one_out" compares with the mean of the others (RLOO, arXiv 2402.14740). Without `normalize` the division by the
-    group's (population) standard deviation is left out.
+    standard deviation, that of a sample as in other trainers, is left out.
     """
     baseline_PG = rewards_PG.mean(dim=1, keepdim=True)
     if baseline == "leave_one_out":
         baseline_PG = (rewards_PG.sum(dim=1, keepdim=True) - rewards_PG) / (rewards_PG.shape[1] - 1)
     advantages_PG = rewards_PG - baseline_PG
     if normalize:
-        advantages_PG = advantages_PG / (rewards_PG.std(dim=1, keepdim=True, correction=0) + STD_EPSILON)
+        advantages_PG = advantages_PG / (rewards_PG.std(dim=1, keepdim=True) + STD_EPSILON)
     return torch.where(is_mixed(rewards_PG)[:, None], advantages_PG, 0.0)
 
 

@@ -164,23 +164,26 @@ def pack_rollouts(rollouts: list[Rollout], device: torch.device) -> Pack:
     return Pack(rollouts, tensor(row.ids), tensor(row.positions), row.layout(device), tensor(row.predictors), tokens)
 
 
+Group = tuple[list[int], list[list[int]]]  # a prompt, and the responses to it; an empty one is the prompt alone
+
+
 @dataclass(frozen=True)
-class PromptRow:
-    """Prompts laid out in one row of M tokens; `lasts_P` int64 is the place of each one's last token."""
+class TextRow:
+    """Texts laid out in one row of M tokens, a group's prompt once; `lasts_R` int64 is the place of each response's last token."""
 
     ids_M: Tensor
     positions_M: Tensor
-    lasts_P: Tensor
+    lasts_R: Tensor
     layout: Layout
 
 
-def lay_out_prompts(prompts: list[list[int]], device: torch.device) -> PromptRow:
-    """Lay prompts out in one row, one after the other."""
+def lay_out(groups: list[Group], device: torch.device) -> TextRow:
+    """Lay groups out in one row, one after the other."""
     row = _Row()
-    for prompt in prompts:
-        row.add_group(prompt, [[]])
-    ids_M, positions_M, lasts_P = (torch.tensor(v, device=device) for v in (row.ids, row.positions, row.predictors))
-    return PromptRow(ids_M, positions_M, lasts_P, row.layout(device))
+    for prompt, responses in groups:
+        row.add_group(prompt, responses)
+    ids_M, positions_M, lasts_R = (torch.tensor(v, device=device) for v in (row.ids, row.positions, row.lasts))
+    return TextRow(ids_M, positions_M, lasts_R, row.layout(device))
 
 
 def packed_size(members: list[Rollout]) -> int:
@@ -270,11 +273,12 @@ class _Row:
         self.ids: list[int] = []
         self.positions: list[int] = []
         self.predictors: list[int] = []
+        self.lasts: list[int] = []
         self.trunks: list[range] = []
         self.branches: list[tuple[range, int, int]] = []  # places, trunk, tokens of the trunk that it sees
 
     def add_group(self, prompt: list[int], responses: list[list[int]]) -> None:
-        """Append a prompt and its responses, each without its last token, which predicts nothing."""
+        """Append a prompt and its responses; where they are trained, each without its last token, which predicts nothing."""
         alone = responses[0] if len(responses) == 1 else []
         trunk = self._append([*prompt, *alone], first_position=0)
         self.trunks.append(trunk)
@@ -287,6 +291,7 @@ class _Row:
                 if fed:
                     self.branches.append((places, len(self.trunks) - 1, len(prompt)))
             self.predictors += [last, *places]
+            self.lasts.append(self.predictors[-1])
 
     def layout(self, device: torch.device) -> Layout:
         """Index the row for attention."""

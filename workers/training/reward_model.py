@@ -1,13 +1,15 @@
 """A learned reward: a small transformer that scores answers, trained on preference pairs (Bradley and Terry, 1952).
 
-The score of an answer is a linear head's at its last token. Training maximises `log sigmoid(chosen - rejected)`.
+The score of an answer is a linear head's at its last token; answers to one prompt share it (packing.py). Training maximises `log sigmoid(chosen - rejected)`.
 Rewards are `sigmoid(score - mean score of the last pairs)`: how likely this answer is to be preferred to an ordinary
 one. That is between 0 and 1 as other rewards are, so that a cut-off answer's 0 is the worst there is.
 
 It follows from the run's seed and its own settings alone, so every stage of a run that asks for it gets the same one.
 """
 
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -21,13 +23,14 @@ from workers.training.checkpoints import check_folder, written_beside
 from workers.training.distributed import is_first
 from workers.training.domains import DOMAINS, draw
 from workers.training.failures import CorruptCheckpointError
+from workers.training.norms import speed_up_norms
+from workers.training.packing import ATTENTION, Group, lay_out
 from workers.training.policy import Policy
 from workers.training.rollouts import Problem, Rollout
 from workers.training.seeds import python_rng, seed_of
 
 BETAS = (0.9, 0.95)
 SCORED_AT_ONCE = 256
-TOKENS_AT_ONCE = 2048
 WEIGHTS = "model.safetensors"
 
 
@@ -57,35 +60,32 @@ class RewardModel(nn.Module):
             max_position_embeddings=max_positions,
         )
         self.body = Qwen3Model(config)
+        self.body.set_attn_implementation(ATTENTION)
+        speed_up_norms(self.body)
         self.head = nn.Linear(spec.hidden_size, 1, bias=False)
         self.typical_score = nn.Parameter(torch.zeros(()), requires_grad=False)
 
-    def forward(self, sequences: list[list[int]]) -> Tensor:
-        """Score sequences of token ids; returns (B,) float32."""
-        groups = list(_similar_lengths([len(ids) for ids in sequences]))
-        scores = torch.cat([self._scores_of([sequences[row] for row in rows]) for rows in groups])
-        order = torch.tensor([row for rows in groups for row in rows], device=scores.device)
-        return scores[order.argsort()]
-
-    def _scores_of(self, sequences: list[list[int]]) -> Tensor:
-        device = self.typical_score.device
-        lengths = [len(ids) for ids in sequences]
-        width = max(lengths)
-        ids_BS = torch.tensor([ids + [0] * (width - len(ids)) for ids in sequences], device=device)
-        mask_BS = (torch.arange(width, device=device) < torch.tensor(lengths, device=device)[:, None]).long()
-        hidden_BSD = self.body(input_ids=ids_BS, attention_mask=mask_BS, use_cache=False).last_hidden_state
-        last_BD = hidden_BSD[torch.arange(len(lengths), device=device), torch.tensor(lengths, device=device) - 1]
-        scores_B: Tensor = self.head(last_BD).squeeze(-1)
-        return scores_B
+    def forward(self, groups: list[Group]) -> Tensor:
+        """Score the responses of groups, one after the other; returns (R,) float32."""
+        row = lay_out(groups, self.typical_score.device)
+        hidden_1MD = self.body(
+            input_ids=row.ids_M[None],
+            position_ids=row.positions_M[None],
+            attention_mask=row.ids_M.new_empty(1, 1, 1, 1),  # none is made of one of four axes: the layout says all
+            use_cache=False,
+            layout=row.layout,
+        ).last_hidden_state
+        scores_R: Tensor = self.head(hidden_1MD[0].index_select(0, row.lasts_R)).squeeze(-1)
+        return scores_R
 
     @torch.no_grad()
     def rewards(self, rollouts: list[Rollout]) -> list[float]:
         """Reward rollouts, 0 to 1."""
         found: list[float] = []
         for first in range(0, len(rollouts), SCORED_AT_ONCE):
-            some = rollouts[first : first + SCORED_AT_ONCE]
-            scores_B = self([r.prompt_ids + r.token_ids for r in some])
-            found += torch.sigmoid(scores_B - self.typical_score).tolist()
+            same_prompt = groupby(rollouts[first : first + SCORED_AT_ONCE], key=lambda r: r.prompt_ids)
+            scores_R = self([(prompt, [r.token_ids for r in members]) for prompt, members in same_prompt])
+            found += torch.sigmoid(scores_R - self.typical_score).tolist()
         return found
 
 
@@ -111,17 +111,6 @@ def prepare_reward_model(
     with written_beside(folder) as beside:
         save_file({name: tensor.cpu() for name, tensor in model.state_dict().items()}, beside / WEIGHTS)
     return model
-
-
-def _similar_lengths(sizes: list[int]) -> Iterator[list[int]]:
-    """Group rows of similar length, at most TOKENS_AT_ONCE padded tokens a group, so that little is padding."""
-    group: list[int] = []
-    for row in sorted(range(len(sizes)), key=lambda row: (sizes[row], row)):
-        if group and sizes[row] * (len(group) + 1) > TOKENS_AT_ONCE:
-            yield group
-            group = []
-        group.append(row)
-    yield group
 
 
 def _is_whole(folder: Path) -> bool:
@@ -151,23 +140,23 @@ def _train(
     )
     for step in range(spec.steps):
         before_step(step)
-        chosen: list[list[int]] = []
-        rejected: list[list[int]] = []
-        for _ in range(spec.pairs_per_step):
-            problem = draw(rng.choice(domains), "train", rng)
-            maker = cast(PairMaker, DOMAINS[problem.domain])
-            pair = maker.preference_pair(problem, rng, hard_negatives=spec.hard_negatives, length_bias=spec.length_bias)
-            for texts, side in zip((chosen, rejected), pair, strict=True):
-                texts.append(policy.prompt_ids(problem) + policy.response_ids(side))
-        scores_B = model(chosen + rejected)
-        margins = scores_B[: len(chosen)] - scores_B[len(chosen) :]
+        scores_R = model([_draw_pair(spec, policy, domains, rng) for _ in range(spec.pairs_per_step)])
+        chosen_P, rejected_P = scores_R.view(-1, 2).unbind(1)
         optimizer.zero_grad()
-        nn.functional.logsigmoid(margins).mean().neg().backward()  # type: ignore[no-untyped-call]
+        nn.functional.logsigmoid(chosen_P - rejected_P).mean().neg().backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         _set_rate(optimizer, spec, step)
         optimizer.step()
         # a running mean over about the last ten batches; early scores fade out
-        model.typical_score.data.lerp_(scores_B.detach().mean(), 0.1)
+        model.typical_score.data.lerp_(scores_R.detach().mean(), 0.1)
+
+
+def _draw_pair(spec: RewardModelSpec, policy: Policy, domains: list[str], rng: random.Random) -> Group:
+    """Draw a problem with the chosen and the rejected response to it."""
+    problem = draw(rng.choice(domains), "train", rng)
+    maker = cast(PairMaker, DOMAINS[problem.domain])
+    pair = maker.preference_pair(problem, rng, hard_negatives=spec.hard_negatives, length_bias=spec.length_bias)
+    return policy.prompt_ids(problem), [policy.response_ids(side) for side in pair]
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, spec: RewardModelSpec, step: int) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from workers.training.packing import Layout, lay_out_prompts
+from workers.training.packing import Layout, lay_out
 from workers.training.policy import Policy
 
 PREFILL_TOKENS = 2048  # of prompts in one pass: bounds memory, and fits the cache of a CPU core
@@ -61,10 +61,10 @@ class SharedCache:
         """Run the prompts; returns the logits of each row's first token, (R, V)."""
         found = []
         for first, part in _parts(self.prompts):
-            row = lay_out_prompts(part, self.policy.device)
+            row = lay_out([(prompt, [[]]) for prompt in part], self.policy.device)
             layout = _Prefill(self, row.layout, first)
             hidden_MD = self.policy.run(row.ids_M[None], row.positions_M[None], layout)[0]
-            found.append(self.policy.logits(hidden_MD[row.lasts_P]))
+            found.append(self.policy.logits(hidden_MD[row.lasts_R]))
         return torch.cat(found).repeat_interleave(self.n_per_prompt, dim=0)
 
     def following(self, token_R: Tensor) -> Tensor:
