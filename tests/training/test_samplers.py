@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, Qwen3Config
+from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Qwen3Config
 
 from workers.spec import LoRASpec
 from workers.training.failures import BadSpecError
@@ -48,7 +48,7 @@ class Decoding:
 
 
 @cache
-def policy_of(config_class) -> Policy:
+def policy_of(config_class, **more) -> Policy:
     tokenizer = build_tokenizer()
     ids = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id, "bos_token_id": None}
     torch.manual_seed(3)
@@ -59,6 +59,7 @@ def policy_of(config_class) -> Policy:
         tie_word_embeddings=config_class is Qwen3Config,  # one of each: they are handed over differently
         **SIZES,
         **ids,
+        **more,
     )
     return Policy(AutoModelForCausalLM.from_config(config), tokenizer)
 
@@ -179,6 +180,17 @@ def test_groups_follow_their_prompts(policy, sampler):
     rollouts = rollouts_of(policy, sampler, n=3)
     assert [r.group for r in rollouts] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
     assert all(r.problem is PROBLEMS[r.group] for r in rollouts)
+
+
+@pytest.mark.parametrize("n", [1, 6])
+def test_a_window_shorter_than_the_prompts_sees_each_rows_own_last_tokens(n):
+    windowed = policy_of(Gemma2Config, sliding_window=4)
+    assert not windowed.can_pack
+    assert len({len(ids) for ids in map(windowed.prompt_ids, PROBLEMS)}) > 2
+    rollouts = rollouts_of(windowed, make_sampler(windowed, "torch"), n=n)
+    assert largest_gap(windowed, rollouts, temperature=1.0) < 1e-4
+    for rollout in rollouts:  # whatever the trainer does with padding, too
+        assert largest_gap(windowed, [rollout], temperature=1.0) < 1e-4
 
 
 @pytest.mark.skipif(HAS_VLLM, reason="vLLM is installed")

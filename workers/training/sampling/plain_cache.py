@@ -1,6 +1,7 @@
 """Keys and values while sampling as transformers keeps them: for any causal language model, whatever its layers do.
 
-1. All but the last token of each prompt is run once, padded on the right, into transformers' cache.
+1. All but the last token of each prompt is run once, padded on the left, into transformers' cache: a row's tokens lie side by
+   side, so that layers which see the last slots only (a sliding window) see the row's last tokens.
 2. The cache is expanded to the group's size: a group shares the work on its prompt, but not its memory.
 3. Each step runs one token of every row, at the row's own position; the first one is the prompt's last token.
 4. Finished rows leave the batch and the cache.
@@ -22,9 +23,11 @@ class PlainCache:
         self.cache = DynamicCache(config=policy.model.config)
         heads = [ids[:-1] for ids in prompts]
         width, pad = max(len(head) for head in heads), policy.pad_id
-        self.ids_PS = torch.tensor([head + [pad] * (width - len(head)) for head in heads], device=policy.device).long()
+        self.ids_PS = torch.tensor([[pad] * (width - len(head)) + head for head in heads], device=policy.device).long()
         lengths_P = torch.tensor([len(head) for head in heads], device=policy.device)
-        self.attention_RS = (torch.arange(width, device=policy.device) < lengths_P[:, None]).long()
+        slots_S = torch.arange(width, device=policy.device)
+        self.attention_RS = (slots_S >= width - lengths_P[:, None]).long()
+        self.position_PS = (slots_S - (width - lengths_P[:, None])).clamp(min=0)
         self.position_R = lengths_P.repeat_interleave(n_per_prompt)
         self.last_R = torch.tensor([ids[-1] for ids in prompts], device=policy.device).repeat_interleave(n_per_prompt)
 
@@ -33,6 +36,7 @@ class PlainCache:
         if self.ids_PS.shape[1]:
             self.policy.model(
                 input_ids=self.ids_PS,
+                position_ids=self.position_PS,
                 attention_mask=self.attention_RS,
                 past_key_values=self.cache,
                 use_cache=True,
