@@ -54,4 +54,5 @@ check: setup-dev
 
 bench: setup-dev
 	@$(PYTHON) -m bench.engine
+	@$(PYTHON) -m bench.scaling
 	@$(PYTHON) -m bench.recovery

@@ -16,6 +16,9 @@ from workers.training.sampling import Sampler, sample_rollouts
 from workers.training.sampling.torch_sampler import TorchSampler
 from workers.training.update import update_policy
 
+SGEMM_SIZE, SGEMM_PRODUCTS = 1024, 10
+SGEMM_FLOPS = SGEMM_PRODUCTS * 2 * SGEMM_SIZE**3
+
 
 def grpo(case: Case, turns: Turns) -> None:
     take_turns(turns, grpo_steps(case))
@@ -27,6 +30,10 @@ def mopd(case: Case, turns: Turns) -> None:
 
 def sampler(case: Case, turns: Turns) -> None:
     take_turns(turns, sampler_steps(case))
+
+
+def sgemm(case: Case, turns: Turns) -> None:
+    take_turns(turns, sgemm_steps())
 
 
 def grpo_steps(case: Case) -> Iterator[None]:
@@ -56,6 +63,15 @@ def sampler_steps(case: Case) -> Iterator[None]:
     engine = TorchSampler(policy)
     while True:
         _sample(case, stage, policy, engine, generator)
+        yield
+
+
+def sgemm_steps() -> Iterator[None]:
+    """Multiply large matrices, for ever: the rate that nothing else here can exceed."""
+    a, b, found = (torch.rand(SGEMM_SIZE, SGEMM_SIZE) for _ in range(3))
+    while True:
+        for _ in range(SGEMM_PRODUCTS):
+            torch.matmul(a, b, out=found)
         yield
 
 

@@ -13,6 +13,7 @@ SIDES: dict[str, Callable[[Case, Turns], None]] = {
     "grpo": ours.grpo,
     "mopd": ours.mopd,
     "sampler": ours.sampler,
+    "sgemm": ours.sgemm,
     "trl-grpo": peers.grpo,
     "trl-distillation": peers.distillation,
     "generate": peers.generate,
