@@ -45,8 +45,11 @@ from typing import Literal
 
 from workers.catalogue import DOMAINS
 from workers.footprint import (
+    FLOAT,
+    ROWS_AT_ONCE,
     master_bytes,
     number_bytes,
+    row_bytes,
     together_bytes,
     trained_parameters,
     weight_bytes,
@@ -59,11 +62,7 @@ Device = Literal["cpu", "gpu"]
 Case = Literal["low", "expected", "high"]
 Bytes = dict[str, float]
 
-FLOAT = 4  # bytes
 LOGITS_AT_ONCE = 2**24  # as in training/update.py, which a test compares
-ROWS_AT_ONCE = 1024  # as in training/sampling/torch_sampler.py, likewise
-FIRST_SLOTS = 32  # as in training/sampling/shared_cache.py, likewise
-
 
 CASES: tuple[Case, ...] = ("low", "expected", "high")
 
@@ -116,7 +115,6 @@ IMPORTS = Range(0.33 * 2**30, 0.40 * 2**30, 0.55 * 2**30)
 KEPT = Range(0, 0.5, 1)  # of what is no longer in use, what the allocator has not given back
 SLACK = Range(0.9, 1.05, 1.25)  # padding, and small things that have no term
 HEAD_COPIES = {"sft": 5, "grpo": 6, "mopd": 8}
-SAMPLER_COPIES = 7  # logits, log-probs, probabilities, and cumulated ones in float64
 RATES = {"cpu": 30e9, "gpu": 15e12}  # FLOP/s sustained, of one thread or one GPU
 SLOW_BFLOAT16 = 15  # times slower on a CPU without instructions for it; 10 to 24 were measured
 MORE_THREADS = 0.6  # of its own rate, what each thread after the first adds
@@ -320,7 +318,7 @@ def _moments(stage: StageSpec, shape: ModelShape, case: Case) -> list[Bytes]:
     if case == "low" and load.row_tokens <= load.batch_tokens:
         moments[0] = batch  # of a single micro-batch, gradients come as activations go
     if not isinstance(stage, SFTSpec):
-        moments.append({"KV cache": cache_bytes(stage, shape, load), **whole})
+        moments.append({"KV cache": cache_bytes(stage, shape, load, case=case), **whole})
     elif whole:
         moments.append(whole)  # to save them
     if _has_reward_model(stage):
@@ -352,13 +350,11 @@ def activation_bytes(stage: StageSpec, shape: ModelShape, load: Load) -> float:
     return number_bytes(stage) * kept
 
 
-def cache_bytes(stage: StageSpec, shape: ModelShape, load: Load) -> float:
-    """What the sampler holds at its longest: keys and values, and the logits of the step."""
-    rows = min(load.answers, max(load.members, ROWS_AT_ONCE))
-    slots = FIRST_SLOTS * 2.0 ** math.ceil(math.log2(max(1.0, load.response / FIRST_SLOTS)))
-    kept = rows * slots + rows / load.members * load.prompt
-    logits = FLOAT * rows * SAMPLER_COPIES * shape.vocabulary
-    return number_bytes(stage) * kept * 2 * shape.keys * (shape.layers + 1) + logits
+def cache_bytes(stage: StageSpec, shape: ModelShape, load: Load, *, case: Case) -> float:
+    """What the sampler holds at its longest; where memory is short, one group after the other."""
+    rows = load.members if case == "low" else min(load.answers, max(load.members, ROWS_AT_ONCE))
+    number = number_bytes(stage)
+    return rows * row_bytes(shape, prompt=load.prompt, response=load.response, members=load.members, number=number)
 
 
 def _logits_bytes(stage: StageSpec, shape: ModelShape, load: Load) -> float:

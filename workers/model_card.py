@@ -14,12 +14,12 @@ from workers.stage_dir import ScoreRecord, step_of
 _KINDS = {"sft": "supervised fine-tuning", "grpo": "GRPO", "mopd": "multi-domain on-policy distillation (MOPD)"}
 
 
-def model_card(spec: ResolvedStageSpec, *, scores: list[ScoreRecord]) -> str:
-    """Write a card as Markdown with the YAML front matter that Hugging Face's tools read."""
+def model_card(spec: ResolvedStageSpec, *, scores: list[ScoreRecord], step: int | None = None) -> str:
+    """Write a card as Markdown with the YAML front matter that Hugging Face's tools read; `step` if it is not the stage's last."""
     parts = [
         f"---\n{dump_document(_front_matter(spec, scores))}---\n",
         f"# {spec.stage.name}, stage of {spec.run}\n",
-        f"{_sentence(spec)}\n",
+        f"{_sentence(spec, step)}\n",
         f"## Lineage\n\n{_lineage(spec)}\n",
         f"## Scores\n\n{_table(scores)}\n",
         f"## Settings\n\n```yaml\n{_settings(spec)}```\n",
@@ -48,9 +48,10 @@ def _result(score: ScoreRecord) -> dict[str, object]:
     }
 
 
-def _sentence(spec: ResolvedStageSpec) -> str:
+def _sentence(spec: ResolvedStageSpec, step: int | None) -> str:
     domains = ", ".join(_title(name) for name in spec.stage.domains)
-    return f"Trained by {_KINDS[spec.stage.kind]} for {spec.stage.steps:,} steps on: {domains}.{_means(spec.stage)}"
+    steps = f"{spec.stage.steps:,}" if step is None else f"{step:,} of {spec.stage.steps:,}"
+    return f"Trained by {_KINDS[spec.stage.kind]} for {steps} steps on: {domains}.{_means(spec.stage)}"
 
 
 def _means(stage: SFTSpec | GRPOSpec | MOPDSpec) -> str:

@@ -82,26 +82,31 @@ def read_shape(folder: Path) -> ModelShape:
         raise UnknownShapeError(f"config.json of the model folder '{folder.name}' cannot be read") from None
     if not isinstance(loaded, dict):
         raise UnknownShapeError(f"config.json of the model folder '{folder.name}' is no JSON object")
+    return shape_in(loaded, f"the model folder '{folder.name}'")
+
+
+def shape_in(loaded: dict[str, Any], whose: str) -> ModelShape:
+    """Find the shape in what config.json holds; raises UnknownShapeError."""
     inner = loaded.get("text_config")
     config: dict[str, Any] = inner if isinstance(inner, dict) else loaded
     if any(config.get(name) for name in _EXPERTS):
-        raise UnknownShapeError(f"'{folder.name}' is a mixture of experts, whose size is not predicted yet")
-    heads = _size(config, "num_attention_heads", folder)
-    hidden = _size(config, "hidden_size", folder)
+        raise UnknownShapeError(f"{whose} is a mixture of experts, whose size is not predicted yet")
+    heads = _size(config, "num_attention_heads", whose)
+    hidden = _size(config, "hidden_size", whose)
     return ModelShape(
-        vocabulary=_size(config, "vocab_size", folder),
+        vocabulary=_size(config, "vocab_size", whose),
         hidden=hidden,
-        layers=_size(config, "num_hidden_layers", folder),
+        layers=_size(config, "num_hidden_layers", whose),
         heads=heads,
-        kv_heads=_size(config, "num_key_value_heads", folder, otherwise=heads),
-        head_size=_size(config, "head_dim", folder, otherwise=max(1, hidden // heads)),
-        mlp=_size(config, "intermediate_size", folder),
+        kv_heads=_size(config, "num_key_value_heads", whose, otherwise=heads),
+        head_size=_size(config, "head_dim", whose, otherwise=max(1, hidden // heads)),
+        mlp=_size(config, "intermediate_size", whose),
         is_tied=bool(loaded.get("tie_word_embeddings", True)),  # what transformers takes where it is not said
     )
 
 
-def _size(config: dict[str, Any], name: str, folder: Path, *, otherwise: int = 0) -> int:
+def _size(config: dict[str, Any], name: str, whose: str, *, otherwise: int = 0) -> int:
     found = config.get(name) or otherwise
     if not isinstance(found, int) or found < 1:
-        raise UnknownShapeError(f"config.json of the model folder '{folder.name}' says no {name}")
+        raise UnknownShapeError(f"config.json of {whose} says no {name}")
     return found

@@ -101,6 +101,13 @@ class _StageSpec(Spec):
         le=64,
     )
     checkpoint_every: int = setting(20, about="Steps between resumable checkpoints.", unit="steps", ge=1, le=100_000)
+    keep_last: int = setting(
+        0,
+        about="How many of the resumable checkpoints stay as model folders, the last ones. The stage's end always stays.",
+        unit="checkpoints",
+        ge=0,
+        le=1000,
+    )
 
     @field_validator("domains")
     @classmethod

@@ -19,7 +19,6 @@ from workers.stage_dir import Outcome, StageDir, read_document, write_document
 from workers.training import update
 from workers.training.checkpoints import save_checkpoint
 from workers.training.policy import build_policy
-from workers.training.sampling import shared_cache, torch_sampler
 from workers.training.tiny_model import build_model, build_tokenizer
 
 TWO_STEPS = {"steps": 2, "learning_rate": 1e-3, "warmup_steps": 0}
@@ -35,8 +34,6 @@ sys.exit(status)
 
 def test_constants_are_the_trainers():
     assert update.LOGITS_AT_ONCE == estimate.LOGITS_AT_ONCE
-    assert torch_sampler.MAX_ROWS == estimate.ROWS_AT_ONCE
-    assert shared_cache.FIRST_SLOTS == estimate.FIRST_SLOTS
 
 
 @pytest.mark.parametrize("more", [{}, {"layers": 1}, {"hidden_size": 32, "heads": 2, "head_size": 8, "mlp_size": 48}])

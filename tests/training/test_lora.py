@@ -11,7 +11,7 @@ from workers.spec import GRPOSpec, LoRASpec
 from workers.stage_dir import StageDir
 from workers.training.checkpoints import load_checkpoint, load_resume, save_checkpoint, save_resume
 from workers.training.failures import BadSpecError
-from workers.training.lora import add_adapters, merge_adapters, merged_weights, without_adapters
+from workers.training.lora import add_adapters, merged_weights, without_adapters
 from workers.training.optim import Optimizers
 from workers.training.packing import pack_rollouts
 from workers.training.policy import Policy
@@ -53,7 +53,6 @@ def test_adapters_alone_are_trained_and_merging_them_changes_nothing(family, tmp
     assert all(".lora_" in name for name in optimizers.weights)
     assert not any("lm_head" in name or "embed" in name for name in optimizers.weights)
     adapted_logprobs = logprobs(policy)
-    merge_adapters(policy.model)
     save_checkpoint(tmp_path / "c", policy)
     merged = load_checkpoint(tmp_path / "c")
     assert [name for name, _ in merged.model.named_parameters()] == [name for name, _ in plain.model.named_parameters()]
@@ -99,7 +98,6 @@ def test_the_checkpoint_is_an_ordinary_folder(tmp_path):
     ids = torch.tensor([ROLLOUTS[0].prompt_ids + ROLLOUTS[0].token_ids])
     with torch.no_grad():
         expected = policy.model(input_ids=ids, use_cache=False).logits
-    merge_adapters(policy.model)
     save_checkpoint(tmp_path / "c", policy)
     assert not list((tmp_path / "c").glob("adapter*"))
     assert json.loads((tmp_path / "c" / "config.json").read_text())["architectures"] == ["Qwen3ForCausalLM"]

@@ -99,6 +99,19 @@ def test_the_same_seed_gives_the_same_weights(sft, tmp_path):
     assert weights(again, 12) == weights(sft, 12)
 
 
+def test_the_last_checkpoints_stay_and_change_nothing(sft, tmp_path):
+    keeping = prepare(tmp_path / "sft", SFT.model_copy(update={"keep_last": 1, "checkpoint_every": 4}))
+    run(keeping)
+    assert sorted(path.name for path in (keeping.path / "checkpoints").iterdir()) == [
+        "step_000000", "step_000008", "step_000012"
+    ]  # fmt: skip
+    assert weights(keeping, 12) == weights(sft, 12)
+    assert weights(keeping, 8) != weights(sft, 12)
+    assert "for 8 of 12 steps" in (keeping.checkpoint(8) / "README.md").read_text()
+    continued = prepare(tmp_path / "more", SFT, start_folder=str(keeping.checkpoint(8)))
+    assert run(continued).status == "done"
+
+
 def test_grpo_then_mopd(sft, tmp_path):
     rl = prepare(tmp_path / "rl", GRPO, start_folder=start_of(sft))
     assert run(rl) == Outcome(status="done", step=11)

@@ -22,7 +22,7 @@ from torch import Tensor
 from workers.stage_dir import MODEL_CARD, StageDir, step_name, step_of
 from workers.training.distributed import by_first, full, is_first, like, whole
 from workers.training.failures import BadSpecError, CorruptCheckpointError
-from workers.training.lora import merge_adapters
+from workers.training.lora import merged_weights
 from workers.training.optim import Optimizers
 from workers.training.policy import Policy, load_policy
 
@@ -30,19 +30,29 @@ CHECKSUMS = "checksums.json"
 
 
 def save_checkpoint(folder: Path, policy: Policy, *, card: str = "") -> None:
-    """Write weights, tokenizer and model card in Hugging Face layout, for whoever starts from them or learns from them.
-
-    The policy is not trained any more: its adapters become part of what they adapt.
-    """
+    """Write weights, tokenizer and model card in Hugging Face layout, for whoever starts from them or learns from them."""
     with whole(policy) as together:
         if not is_first():
             return
-        merge_adapters(together.model)
         with written_beside(folder) as beside:
-            together.model.save_pretrained(beside)
+            together.model.save_pretrained(beside, state_dict=dict(merged_weights(together.model)))
             policy.tokenizer.save_pretrained(beside)
             if card:
                 (beside / MODEL_CARD).write_text(card)
+
+
+def keep_checkpoint(stage_dir: StageDir, step: int, policy: Policy, *, keep_last: int, card: str) -> None:
+    """Write the model as it is in the middle of a stage, and drop what was kept before but for the last `keep_last`.
+
+    The untrained base model, step 0, stays.
+    """
+    folder = stage_dir.checkpoint(step)
+    save_checkpoint(folder, policy, card=card)
+    if not is_first():
+        return
+    kept = [path for path in folder.parent.glob("step_" + "[0-9]" * 6) if 0 < step_of(path) <= step]
+    for older in sorted(kept)[:-keep_last]:
+        shutil.rmtree(older)
 
 
 def load_checkpoint(folder: Path, dtype: torch.dtype = torch.float32) -> Policy:

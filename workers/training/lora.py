@@ -1,8 +1,8 @@
 """LoRA through peft: a linear layer computes W x + alpha / rank * B A x, and only A and B are trained (arXiv 2106.09685).
 
 peft's layers take the place of the model's own, in the model itself, which stays of its class. Whoever else reads weights
-gets W + alpha / rank * B A under the layer's own name and never learns of adapters: an engine before each step, the checkpoint
-at the stage's end. B starts at zero, so the stage starts as the model it starts from; with the adapters switched off, that
+gets W + alpha / rank * B A under the layer's own name and never learns of adapters: an engine before each step, a
+checkpoint. B starts at zero, so the stage starts as the model it starts from; with the adapters switched off, that
 model is there again.
 
 There is no dropout on adapters: sampler and trainer would not compute alike.
@@ -65,14 +65,6 @@ def merged_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
             yield f"{layer}.{rest}", _merged(layers[layer], weight) if rest == "weight" else weight
         elif ".lora_" not in name:
             yield name, weight
-
-
-@torch.no_grad()
-def merge_adapters(model: nn.Module) -> None:
-    """Make an ordinary model of an adapted one, in place, where training is over; of another, nothing."""
-    for name, layer in _adapted(model).items():
-        layer.base_layer.weight.copy_(_merged(layer, layer.base_layer.weight))
-        model.set_submodule(name, layer.base_layer)
 
 
 def _adapted(model: nn.Module) -> dict[str, Any]:

@@ -24,11 +24,11 @@ def check_memory(folder: StageDir, spec: ResolvedStageSpec) -> None:
     else:
         n_teachers = count_teachers(spec.stage, position=0)
     device: Device = "gpu" if torch.cuda.is_available() else "cpu"
-    refuse_if_too_large(estimate_stage(spec.stage, shape, n_teachers=n_teachers, device=device), _memory_bytes())
+    refuse_if_too_large(estimate_stage(spec.stage, shape, n_teachers=n_teachers, device=device), device_bytes())
 
 
-def _memory_bytes() -> int:
-    """The memory that the model will be in."""
+def device_bytes() -> int:
+    """Tell how much memory there is where the model is."""
     if torch.cuda.is_available():
         return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
     return memory_bytes()

@@ -21,7 +21,7 @@ from itertools import count
 from workers.model_card import model_card
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import Outcome, StageDir, drop_records_after
-from workers.training.checkpoints import load_resume, save_checkpoint, save_resume
+from workers.training.checkpoints import keep_checkpoint, load_resume, save_checkpoint, save_resume
 from workers.training.distributed import anyone, is_first, join, shard
 from workers.training.memory import check_memory
 from workers.training.optim import Optimizers, learning_rate_at
@@ -84,9 +84,13 @@ def _loop(training: Training, stop: StopRequest, done: int) -> int:
     for step in range(done + 1, stage.steps):
         take_step(training, step)
         is_stopped = anyone(stop.is_set())
-        if is_stopped or step % stage.checkpoint_every == 0:
+        is_due = step % stage.checkpoint_every == 0
+        if is_stopped or is_due:
             training.report.tell("save")
             save_resume(training.folder, step, training.optimizers)
+        if is_due and stage.keep_last:
+            card = model_card(training.spec, scores=[], step=step)
+            keep_checkpoint(training.folder, step, training.policy, keep_last=stage.keep_last, card=card)
         if is_stopped:
             return step
     if done < stage.steps:

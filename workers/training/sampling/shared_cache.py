@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from workers.footprint import FIRST_SLOTS
 from workers.training.packing import Layout, lay_out
 from workers.training.policy import Policy
 
 PREFILL_TOKENS = 2048  # of prompts in one pass: bounds memory, and fits the cache of a CPU core
-FIRST_SLOTS = 32  # tokens of a response that there is space for at first
 
 
 @dataclass

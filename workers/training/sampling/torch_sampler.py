@@ -5,7 +5,7 @@
 3. Finished rows leave the batch.
 
 What rows remember of their past is kept per group where the model allows it (shared_cache.py), else as transformers keeps
-it (plain_cache.py). It has no paged or continuous batching: rows are admitted together, so a pass is as long as its
+it (plain_cache.py). It has no paged or continuous batching: rows are admitted together, so a wave is as long as its
 longest answer.
 """
 
@@ -16,8 +16,8 @@ from workers.training.policy import Policy
 from workers.training.sampling.engine import Answer, Decoding
 from workers.training.sampling.plain_cache import PlainCache
 from workers.training.sampling.shared_cache import SharedCache
+from workers.training.sampling.waves import groups_at_once
 
-MAX_ROWS = 1024  # answers in flight; bounds the cache
 DRAWN_AT_ONCE = 32  # random numbers of a row
 
 
@@ -33,15 +33,16 @@ class TorchSampler:
 
     @torch.inference_mode()
     def sample(self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]) -> list[Answer]:
-        """Sample n answers to each prompt, in passes of at most MAX_ROWS answers."""
-        per_pass = max(1, MAX_ROWS // n_per_prompt)
+        """Sample n answers to each prompt, in waves of as many groups as the memory has room for."""
+        longest = max(len(prompt) for prompt in prompts)
+        per_wave = groups_at_once(self.policy, longest, decoding.max_response_tokens, n_per_prompt)
         answers: list[Answer] = []
-        for first in range(0, len(prompts), per_pass):
-            some = slice(first, first + per_pass)
-            answers += self._sample_pass(prompts[some], n_per_prompt, decoding, seeds[some])
+        for first in range(0, len(prompts), per_wave):
+            some = slice(first, first + per_wave)
+            answers += self._sample_wave(prompts[some], n_per_prompt, decoding, seeds[some])
         return answers
 
-    def _sample_pass(
+    def _sample_wave(
         self, prompts: list[list[int]], n_per_prompt: int, decoding: Decoding, seeds: list[int]
     ) -> list[Answer]:
         """Axes: R rows still being sampled, V vocabulary."""
