@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from celery import shared_task
 from celery.signals import celeryd_after_setup, worker_shutting_down
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from runs import estimates, events, ingest, lifecycle, resolve
 from runs.models import Checkpoint, Stage
@@ -38,11 +39,29 @@ class ResultsMissingError(RuntimeError):
 
 
 @celeryd_after_setup.connect
-def _warm_up(instance: Any, **_: Any) -> None:
-    """Spare the memory in a worker of the default queue alone: no stage comes there."""
+def _get_ready(instance: Any, **_: Any) -> None:
+    """Import torch while the database comes up, but not in a worker of the default queue alone: no stage comes there."""
     app = instance.app
     if set(app.amqp.queues.consume_from) != {app.conf.task_default_queue}:
         launch.warm_up()
+    wait_for_tables()
+
+
+def wait_for_tables() -> None:
+    """Take no work before the database is there and migrated."""
+    while not _is_migrated():
+        logger.info("waiting for the database to be there and migrated")
+        time.sleep(LOOK_SECONDS)
+
+
+def _is_migrated() -> bool:
+    try:
+        executor = MigrationExecutor(connection)
+        return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except _DATABASE_AWAY:
+        return False
+    finally:
+        connection.close()
 
 
 @worker_shutting_down.connect

@@ -66,12 +66,12 @@ def serving(say: Say) -> Iterator[Serving]:
         logs = settings.VAR_DIR / "log"
         with embedded.exclusively(settings.VAR_DIR, note), Supervisor(logs=logs, say=say) as supervisor:
             _check_port(port)
-            say("Starting the database and Redis ...")
+            say("Starting workers, the database and Redis ...")
+            _start(supervisor, _workers())  # they import torch meanwhile, and wait for the database
             embedded.start_stores(supervisor, settings.VAR_DIR)
             owner, project = _prepare()
-            say("Starting web, workers and beat ...")
-            for program in _programs(port):
-                supervisor.start(program)
+            say("Starting web and beat ...")
+            _start(supervisor, [_beat(), _web(port)])
             supervisor.wait_until_ready("web")
             try:
                 yield Serving(supervisor, address, owner, project)
@@ -111,16 +111,22 @@ def _prepare() -> tuple[User, Project]:
 # Programs -------------------------------------------------------------------------------------------------------
 
 
-def _programs(port: int) -> list[Program]:
-    """Workers before the web, so that the web stops first."""
+def _start(supervisor: Supervisor, programs: list[Program]) -> None:
+    for program in programs:
+        supervisor.start(program)
+
+
+def _workers() -> list[Program]:
     # Two training queues, so that a checkpoint is scored while the next stage trains; a worker of its own for the rest,
     # so that a long stage never holds up a nudge.
     return [
         _worker("worker", queues="cpu,gpu", stop_within_s=60.0),
         _worker("worker-default", queues="default", stop_within_s=15.0),
-        _celery("beat", ["beat", "--pidfile=", "--loglevel=WARNING"]),
-        _web(port),
     ]
+
+
+def _beat() -> Program:
+    return _celery("beat", ["beat", "--pidfile=", "--loglevel=WARNING"])
 
 
 def _worker(name: str, *, queues: str, stop_within_s: float) -> Program:
