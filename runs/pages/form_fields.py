@@ -17,7 +17,7 @@ from workers.recipe_text import FieldProblem
 
 Kind = Literal["number", "text", "area", "choice", "flag"]
 _LONG_TEXT = 200  # characters from which a text gets several lines
-_WRITTEN = {"Adamw": "AdamW", "Kl ": "KL ", "Mlp": "MLP", "Top p": "Top-p"}
+_WRITTEN = {"Adamw": "AdamW", "Cpu ": "CPU ", "Kl ": "KL ", "Mlp": "MLP", "Top p": "Top-p"}
 _ON_OFF_OR_NOT_SAID = (("", "not said"), ("on", "on"), ("off", "off"))
 _LONGEST_NUMBER = 40  # characters; more is kept as text, which the spec refuses
 
