@@ -55,4 +55,6 @@ check: setup-dev
 bench: setup-dev
 	@$(PYTHON) -m bench.engine
 	@$(PYTHON) -m bench.scaling
+	@python3 cascade_web/bootstrap.py --vllm
+	@.venv-vllm/bin/python -m bench.sampling
 	@$(PYTHON) -m bench.recovery
