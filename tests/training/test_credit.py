@@ -5,32 +5,22 @@ from statistics import fmean
 import pytest
 import torch
 
-from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, TinyModelSpec
+from tests.training.methods import PROBLEM, TINY, grpo_method
+from workers.spec import MOPDSpec, ResolvedStageSpec
 from workers.training.grpo import GRPO
 from workers.training.loss import sampled
 from workers.training.mopd import MOPD
 from workers.training.optim import Optimizers
 from workers.training.packing import Tokens, pack_rollouts
 from workers.training.policy import Policy, build_policy
-from workers.training.rollouts import Batch, Problem, Rollout
+from workers.training.rollouts import Batch, Rollout
 from workers.training.sampling import make_sampler
 from workers.training.update import TokenLosses, update_policy
-
-TINY = TinyModelSpec(hidden_size=16, layers=1, heads=2, head_size=8, mlp_size=16)
-PROBLEM = Problem("stem", "k", "max?A1B2C3D4", {"value": 4, "letter": "D"})
 
 
 @pytest.fixture(scope="module")
 def policy() -> Policy:
     return build_policy(TINY, seed=1)
-
-
-def grpo(policy: Policy, **settings) -> GRPO:
-    stage = GRPOSpec(
-        **{"name": "s", "domains": {"stem": 1}, "steps": 5, "learning_rate": 0.01, "rollouts_per_prompt": 4} | settings
-    )
-    spec = ResolvedStageSpec(run="r", seed=0, model=TINY, stage=stage, start_folder=None)
-    return GRPO(spec, stage, policy, make_sampler(policy), reference=None, reward_model=None)
 
 
 def mopd(policy: Policy, teachers: dict[str, Policy], **settings) -> MOPD:
@@ -71,22 +61,22 @@ def credited(method: GRPO, rollouts: list[Rollout]) -> list[float]:
 
 def test_one_right_answer_of_four(policy):
     # rewards 1 0 0 0: mean 1/4, variance (9 + 1 + 1 + 1) / 16 / 3 = 1/4, so 3/2 and -1/2
-    assert credited(grpo(policy), groups(RIGHT, WRONG, WRONG, WRONG)) == [1.5, -0.5, -0.5, -0.5]
+    assert credited(grpo_method(policy), groups(RIGHT, WRONG, WRONG, WRONG)) == [1.5, -0.5, -0.5, -0.5]
 
 
 def test_equal_groups_are_left_out_with_dynamic_filtering_and_count_as_tokens_without(policy):
     rollouts = groups(*[RIGHT] * 4, RIGHT, WRONG, WRONG, WRONG)
-    assert len(credited(grpo(policy), rollouts)) == 4
-    assert credited(grpo(policy, dynamic_filtering="off"), rollouts)[:4] == [0, 0, 0, 0]
+    assert len(credited(grpo_method(policy), rollouts)) == 4
+    assert credited(grpo_method(policy, dynamic_filtering="off"), rollouts)[:4] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("dynamic_filtering", ["drop", "off"])
 def test_a_dead_batch_is_no_update(policy, dynamic_filtering):
-    assert credited(grpo(policy, dynamic_filtering=dynamic_filtering), groups(*[WRONG] * 8)) == []
+    assert credited(grpo_method(policy, dynamic_filtering=dynamic_filtering), groups(*[WRONG] * 8)) == []
 
 
 def test_a_dead_batch_is_an_update_where_there_is_an_entropy_bonus(policy):
-    method = grpo(policy, dynamic_filtering="off", entropy_coefficient=0.1)
+    method = grpo_method(policy, dynamic_filtering="off", entropy_coefficient=0.1)
     assert credited(method, groups(*[WRONG] * 4)) == [0, 0, 0, 0]
 
 
@@ -100,12 +90,12 @@ def test_a_dead_batch_is_an_update_where_there_is_an_entropy_bonus(policy):
 )
 def test_an_answer_that_was_cut_off(policy, overlong, expected):
     rollouts = groups(RIGHT, RIGHT, WRONG, WRONG, cut=1)
-    assert credited(grpo(policy, overlong=overlong), rollouts) == expected
+    assert credited(grpo_method(policy, overlong=overlong), rollouts) == expected
 
 
 def test_one_step_makes_the_right_answer_likelier(policy):
     learner = build_policy(TINY, seed=2)
-    method = grpo(learner, warmup_steps=0)
+    method = grpo_method(learner, warmup_steps=0)
     rollouts = groups(RIGHT, WRONG, WRONG, WRONG)
     for rollout in rollouts:
         rollout.token_ids = learner.response_ids(rollout.text)
@@ -128,12 +118,12 @@ def test_entropy_bonus_and_kl_penalty_enter_the_loss(policy):
     other = build_policy(TINY, seed=5)
     rollouts = groups(RIGHT, WRONG, WRONG, WRONG)
     tokens, logprobs_NV = logprobs(policy, rollouts)
-    plain = token_losses(grpo(policy), rollouts).losses_N
-    bonus = token_losses(grpo(policy, entropy_coefficient=0.5), rollouts).losses_N
+    plain = token_losses(grpo_method(policy), rollouts).losses_N
+    bonus = token_losses(grpo_method(policy, entropy_coefficient=0.5), rollouts).losses_N
     entropy_N = torch.distributions.Categorical(logits=logprobs_NV).entropy()
     torch.testing.assert_close(bonus, plain - 0.5 * entropy_N)
 
-    method = grpo(policy, kl_coefficient=0.5)
+    method = grpo_method(policy, kl_coefficient=0.5)
     method.reference = other
     penalty = token_losses(method, rollouts).losses_N - plain
     gap_N = sampled(logprobs(other, rollouts)[1] - logprobs_NV, tokens.ids_N)

@@ -4,14 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from workers.spec import GRPOSpec, ResolvedStageSpec, TinyModelSpec
+from tests.training.methods import TINY, grpo_method
 from workers.training.grpo import GRPO
 from workers.training.policy import Policy, build_policy
 from workers.training.rollouts import Batch, Rollout
-from workers.training.sampling import make_sampler
 from workers.training.trainer import graded_batch
-
-TINY = TinyModelSpec(hidden_size=16, layers=1, heads=2, head_size=8, mlp_size=16)
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +17,9 @@ def policy() -> Policy:
 
 
 def grpo(policy: Policy, *, seed: int = 0, **settings) -> GRPO:
-    stage = GRPOSpec(
-        **{"name": "s", "domains": {"stem": 1, "tools": 1}, "steps": 5, "learning_rate": 0.01, "prompts_per_step": 4}
-        | {"rollouts_per_prompt": 2, "dynamic_filtering": "replace", "max_resampling": 3, "overlong": "keep"}
-        | settings
-    )
-    spec = ResolvedStageSpec(run="r", seed=seed, model=TINY, stage=stage, start_folder=None)
-    return GRPO(spec, stage, policy, make_sampler(policy), reference=None, reward_model=None)
+    usual = {"domains": {"stem": 1, "tools": 1}, "prompts_per_step": 4, "rollouts_per_prompt": 2, "overlong": "keep"}
+    replacing = {"dynamic_filtering": "replace", "max_resampling": 3}
+    return grpo_method(policy, seed=seed, **usual | replacing | settings)
 
 
 def drawn(method: GRPO, *dull: int) -> list[Rollout]:

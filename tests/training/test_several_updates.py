@@ -3,17 +3,14 @@
 import pytest
 import torch
 
-from workers.spec import GRPOSpec, ResolvedStageSpec, TinyModelSpec
+from tests.training.methods import TINY, grpo_method
 from workers.training.grpo import GRPO
 from workers.training.loss import sampled
 from workers.training.optim import Optimizers
 from workers.training.packing import pack_rollouts
 from workers.training.policy import Policy, build_policy
 from workers.training.rollouts import Rollout
-from workers.training.sampling import make_sampler
 from workers.training.update import minibatches, remember_logprobs, update_policy
-
-TINY = TinyModelSpec(hidden_size=16, layers=1, heads=2, head_size=8, mlp_size=16)
 
 
 @pytest.fixture
@@ -22,13 +19,8 @@ def policy() -> Policy:
 
 
 def grpo(policy: Policy, **settings) -> GRPO:
-    stage = GRPOSpec(
-        **{"name": "s", "domains": {"stem": 1, "tools": 1}, "steps": 5, "learning_rate": 0.01, "warmup_steps": 0}
-        | {"rollouts_per_prompt": 2, "prompts_per_step": 5, "updates_per_batch": 2}
-        | settings
-    )
-    spec = ResolvedStageSpec(run="r", seed=0, model=TINY, stage=stage, start_folder=None)
-    return GRPO(spec, stage, policy, make_sampler(policy), reference=None, reward_model=None)
+    usual = {"domains": {"stem": 1, "tools": 1}, "warmup_steps": 0, "rollouts_per_prompt": 2, "prompts_per_step": 5}
+    return grpo_method(policy, **usual | {"updates_per_batch": 2} | settings)
 
 
 def batch(method: GRPO) -> list[Rollout]:
