@@ -5,6 +5,7 @@ the checkpoint, the benchmark and the run's seed, and on nothing else. What scor
 Validation comes first: a stage that chooses its teachers by it need not wait for the rest.
 """
 
+import os
 import sys
 import time
 from statistics import fmean
@@ -114,4 +115,5 @@ def _import_scorer() -> Work:
 
 
 if __name__ == "__main__":
+    os.nice(10)  # training goes first where cores are few: of stages, only some wait for scores
     sys.exit(run_in_folder(sys.argv, _import_scorer))

@@ -6,8 +6,8 @@
 
 The functions are x+c, x*a+c, x*a-c, x*x+c, x*x-c and c-x. Three examples with inputs of 1 to 7 are shown. Splits
 differ in what is shown of a function, not in the functions: there are too few that so small a model can learn. The
-answer is a Python expression in x, run in the sandbox on the examples and on three hidden inputs; it passes if all
-outputs are right.
+answer is a Python expression in x, evaluated on the examples and on three hidden inputs (in the sandbox, unless it is
+mere arithmetic); it passes if all outputs are right.
 `parts`: {"visible": 1.0, "hidden": 0.0} (the share that is right), or {"reason": "not an expression"}.
 """
 
@@ -15,7 +15,7 @@ import random
 from collections.abc import Sequence
 
 from workers.training.domains._common import new_problem, read_numbers, read_text, restyle
-from workers.training.domains._expressions import N_VISIBLE, evaluate_in_sandbox, random_expression, values_of
+from workers.training.domains._expressions import N_VISIBLE, grade_expressions, random_expression, values_of
 from workers.training.rollouts import Grade, Problem
 
 VERSION = 1
@@ -40,7 +40,7 @@ def demonstrate(problem: Problem, rng: random.Random, *, style_noise: float) -> 
 
 
 def grade(problems: Sequence[Problem], responses: Sequence[str]) -> list[Grade]:
-    """Run the whole batch in the sandbox; an answer passes if every output is right."""
+    """Evaluate the whole batch; an answer passes if every output is right."""
     inputs = [read_numbers(problem, "inputs") for problem in problems]
     outputs = [read_numbers(problem, "outputs") for problem in problems]
-    return evaluate_in_sandbox(responses, inputs=inputs, expected=outputs)
+    return grade_expressions(responses, inputs=inputs, expected=outputs)

@@ -5,7 +5,8 @@
     alternative   x+7                       (the whole program instead of a patch)
 
 One operator or one constant is wrong. The text before the first `>` must occur exactly once in the program; it is
-replaced by the text after it, and the patched program runs in the sandbox on the visible and on three hidden tests.
+replaced by the text after it, and the patched program is evaluated on the visible and on three hidden tests (in the
+sandbox, unless it is mere arithmetic).
 `parts`: {"visible": 1.0, "hidden": 0.0} (the share that passes), or {"reason": "search text occurs 2 times"}.
 """
 
@@ -13,7 +14,7 @@ import random
 from collections.abc import Sequence
 
 from workers.training.domains._common import new_problem, read_numbers, read_text, restyle
-from workers.training.domains._expressions import evaluate_in_sandbox, random_expression, values_of
+from workers.training.domains._expressions import grade_expressions, random_expression, values_of
 from workers.training.rollouts import Grade, Problem
 
 VERSION = 1
@@ -43,14 +44,14 @@ def demonstrate(problem: Problem, rng: random.Random, *, style_noise: float) -> 
 
 
 def grade(problems: Sequence[Problem], responses: Sequence[str]) -> list[Grade]:
-    """Apply each patch, then run the whole batch in the sandbox."""
+    """Apply each patch, then evaluate the whole batch."""
     patched = [
         _apply(read_text(problem, "broken"), response) for problem, response in zip(problems, responses, strict=True)
     ]
     inputs = [read_numbers(problem, "inputs") for problem in problems]
     outputs = [read_numbers(problem, "outputs") for problem in problems]
     applied = [number for number, item in enumerate(patched) if isinstance(item, str)]
-    run = evaluate_in_sandbox(
+    run = grade_expressions(
         [item for item in patched if isinstance(item, str)],
         inputs=[inputs[number] for number in applied],
         expected=[outputs[number] for number in applied],
