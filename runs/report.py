@@ -1,10 +1,14 @@
 """A run's drift as one object: what the drift page, the API and the terminal all show."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from runs.drift.changes import SINCE, ChangeMatrix, Since, find_changes
+from runs.drift.changes import ChangeMatrix, Since, find_changes, find_changes_against
+from runs.drift.comparability import Break, find_breaks
+from runs.drift.intervals import ALPHA
 from runs.drift.matrix import ScoreMatrix
+from runs.drift.power import Detectable, detectable_changes
 from runs.drift.recovery import Recovery, measure_recovery
 from runs.drift.sentences import verdict
 from runs.drift.summary import Summary, summarize
@@ -24,8 +28,27 @@ class DriftReport:
     n_stages: int
 
     @cached_property
-    def changes(self) -> dict[Since, ChangeMatrix]:
-        return {since: find_changes(self.matrix, since) for since in SINCE}
+    def changes(self) -> Mapping[Since, ChangeMatrix]:
+        return _Changes(self.matrix)
+
+    @cached_property
+    def _against(self) -> dict[str, ChangeMatrix]:
+        return {}
+
+    def changes_against(self, row: str) -> ChangeMatrix:
+        """Changes since one chosen checkpoint; `row` is a key of the matrix, or empty where nothing is scored."""
+        if row not in self._against:
+            self._against[row] = find_changes_against(self.matrix, row)
+        return self._against[row]
+
+    @cached_property
+    def breaks(self) -> list[Break]:
+        return find_breaks(self.matrix)
+
+    @cached_property
+    def detectable(self) -> Mapping[str, Detectable]:
+        """The smallest change each benchmark can see among as many as the matrix corrects together."""
+        return detectable_changes(self.matrix, alpha=ALPHA / max(1, len(self.matrix.columns)))
 
     @cached_property
     def recoveries(self) -> list[Recovery]:
@@ -49,7 +72,18 @@ class DriftReport:
     @cached_property
     def verdict(self) -> str:
         last = self.recoveries[-1] if self.recoveries else None
-        return verdict(self.matrix, recovery=last, n_stages=self.n_stages)
+        return verdict(self.matrix, recovery=last, n_stages=self.n_stages, since_previous=self.changes["previous"])
+
+
+class _Changes(dict[Since, ChangeMatrix]):
+    """The changes since each reference, found when they are first asked for: a page shows one of them."""
+
+    def __init__(self, matrix: ScoreMatrix) -> None:
+        self._matrix = matrix
+
+    def __missing__(self, since: Since) -> ChangeMatrix:
+        self[since] = find_changes(self._matrix, since)
+        return self[since]
 
 
 def drift_report(run: Run) -> DriftReport:

@@ -39,7 +39,9 @@ def find_harm(
         return []
     stages = [stage.key for stage in rows_after(matrix.lineage(found[0]), found[1])]
     changes = find_changes(matrix, "previous") if since_previous is None else since_previous
-    asked = [change for key in stages for column in matrix.columns if (change := changes[key, column.domain]).difference]
+    asked = [
+        change for key in stages for column in matrix.columns if (change := changes[key, column.domain]).difference
+    ]
     is_known = any(change.is_known for change in asked)
     falls = [change for change in asked if (change.is_loss if is_known else (change.difference or 0.0) < 0)]
     harms = [Harm(key, _largest_first(falls, key), is_known) for key in stages]

@@ -125,7 +125,7 @@ def _stages(count: int) -> str:
 
 
 def _title(matrix: ScoreMatrix, domain: str) -> str:
-    return next(words.in_sentence(column.title) for column in matrix.columns if column.domain == domain)
+    return words.in_sentence(matrix.column(domain).title)
 
 
 def _capitalised(text: str) -> str:

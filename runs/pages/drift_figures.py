@@ -1,0 +1,46 @@
+"""The drift page's pictures as Plotly JSON, made by Python from the same report."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from runs import plots
+from runs.models import Run
+from runs.pages.drift_view import DriftView, read_view
+from runs.pages.figures import figure_response
+from runs.pages.find import find_run
+from runs.pages.matrix_view import shown_changes
+from runs.report import DriftReport, drift_report
+
+
+@require_safe
+def figure(request: HttpRequest, slug: str, number: int, name: str) -> HttpResponse:
+    """Answer one of the page's pictures."""
+    run = find_run(request, slug, number)
+    report = drift_report(run)
+    theme: plots.Theme = "dark" if request.GET.get("theme") == "dark" else "light"
+    columns = next((n for n in (1, 2, 3, 4) if str(n) == request.GET.get("columns")), 4)
+    return figure_response(request, draw(report, name, read_view(request, report.matrix), theme=theme, columns=columns))
+
+
+def figure_url(run: Run, name: str) -> str:
+    """Where a picture is answered."""
+    return reverse("runs:drift-figure", args=(run.project.slug, run.number, name))
+
+
+def draw(report: DriftReport, name: str, view: DriftView, *, theme: plots.Theme, columns: int) -> str:
+    """Draw a picture as JSON; Http404 where the report has none of this name."""
+    if name == "curves":
+        return plots.to_json(
+            plots.forgetting_curves(report.matrix, teachers=report.last_teachers, columns=columns, theme=theme)
+        )
+    if name == "matrix":
+        changes = shown_changes(report, view)
+        return plots.to_json(
+            plots.matrix_heatmap(report.matrix, view.show, changes=changes, compact=columns == 1, theme=theme)
+        )
+    recovered = {found.row: found for found in report.recoveries}
+    row = name.removeprefix("recovery-")
+    if row not in recovered:
+        raise Http404
+    return plots.to_json(plots.recovery_bars(recovered[row], narrow=columns == 1, theme=theme))
