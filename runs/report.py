@@ -63,7 +63,7 @@ class DriftReport:
 
     @cached_property
     def summary(self) -> Summary:
-        return summarize(self.matrix)
+        return summarize(self.matrix, since_previous=self.changes["previous"])
 
     @cached_property
     def best(self) -> dict[str, TeacherChoice]:

@@ -2,7 +2,7 @@
 
 Start at `matrix.py` (the data) and `comparability.py` (what may be joined); then noise: `intervals.py`, `paired.py`,
 `families.py`, `power.py`; then `changes.py`, `harm.py`, `flips.py`, `stability.py`; then measures of a whole cascade: `measures.py`,
-`transfer.py`, `retention.py`, `summary.py`, `recovery.py`, `teachers.py`. `sentences.py` and `text.py` put them into words.
+`transfer.py`, `retention.py`, `plasticity.py`, `summary.py`, `recovery.py`, `teachers.py`. `sentences.py` and `text.py` put them into words.
 Every formula is in docs/drift.md.
 """
 
@@ -25,6 +25,7 @@ from runs.drift.intervals import ALPHA, Interval
 from runs.drift.matrix import ColumnInfo, Kind, RowInfo, ScoreCell, ScoreMatrix, score_cell
 from runs.drift.measures import Measure
 from runs.drift.paired import Comparison, compare
+from runs.drift.plasticity import plasticity
 from runs.drift.power import Detectable, Effort, detectable_changes, effort_to_decide
 from runs.drift.recovery import DomainRecovery, Recovery, measure_recovery
 from runs.drift.retention import gap_closed, retention
@@ -77,6 +78,7 @@ __all__ = [
     "intransigence",
     "matrix_text",
     "measure_recovery",
+    "plasticity",
     "recovery_text",
     "retention",
     "score_cell",
