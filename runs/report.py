@@ -1,8 +1,12 @@
 """A run's drift as one object: what the drift page, the API and the terminal all show."""
 
+import hashlib
+import json
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 
 from runs.drift.changes import ChangeMatrix, Since, find_changes, find_changes_against
 from runs.drift.comparability import Break, find_breaks
@@ -15,7 +19,11 @@ from runs.drift.summary import Summary, summarize
 from runs.drift.teachers import TeacherChoice, choose_teachers
 from runs.drift.text import matrix_text, recovery_text
 from runs.matrices import score_matrix
-from runs.models import Run
+from runs.models import Run, Score, Stage
+
+KEPT = 8  # reports per process: one of 24 benchmarks x 12 checkpoints x 500 items holds 3 MB
+_made: OrderedDict[str, "DriftReport"] = OrderedDict()
+_lock = Lock()
 
 
 @dataclass(frozen=True)
@@ -87,9 +95,14 @@ class _Changes(dict[Since, ChangeMatrix]):
 
 
 def drift_report(run: Run) -> DriftReport:
-    """Read what a run has scored so far."""
+    """Read what a run has scored so far; while its scores stay the same, the report that was made of them is used again."""
     stages = list(run.stages.all())
-    return DriftReport(
+    key = _fingerprint(run, stages)
+    with _lock:
+        if key in _made:
+            _made.move_to_end(key)
+            return _made[key]
+    report = DriftReport(
         matrix=score_matrix(run),
         validation=score_matrix(run, split="validation"),
         teachers={
@@ -97,6 +110,23 @@ def drift_report(run: Run) -> DriftReport:
         },
         n_stages=len(stages),
     )
+    with _lock:
+        _made[key] = report
+        while len(_made) > KEPT:
+            _made.popitem(last=False)
+    return report
+
+
+def _fingerprint(run: Run, stages: list[Stage]) -> str:
+    """Name all that a report follows from. A score's items never change: who scores again replaces the score."""
+    scores = Score.objects.filter(checkpoint__run=run).order_by("pk")
+    known = {
+        "run": run.public_id,
+        "benchmarks": run.document["benchmarks"],
+        "stages": [(s.pk, s.document["domains"], s.starts_from_id, (s.resolved or {}).get("teachers")) for s in stages],
+        "scores": list(scores.values_list("pk", "checkpoint", "benchmark", "mean", "n_items")),
+    }
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
 def plain_text(run: Run) -> str:

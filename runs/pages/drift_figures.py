@@ -6,6 +6,7 @@ from django.views.decorators.http import require_safe
 
 from runs import plots
 from runs.models import Run
+from runs.pages.baseline import Baseline, find_baseline, references
 from runs.pages.drift_view import DriftView, read_view
 from runs.pages.figures import figure_response
 from runs.pages.find import find_run
@@ -20,7 +21,9 @@ def figure(request: HttpRequest, slug: str, number: int, name: str) -> HttpRespo
     report = drift_report(run)
     theme: plots.Theme = "dark" if request.GET.get("theme") == "dark" else "light"
     columns = next((n for n in (1, 2, 3, 4) if str(n) == request.GET.get("columns")), 4)
-    return figure_response(request, draw(report, name, read_view(request, report.matrix), theme=theme, columns=columns))
+    view = read_view(request, report.matrix)
+    json = draw(report, name, view, find_baseline(run, report, view), theme=theme, columns=columns)
+    return figure_response(request, json)
 
 
 def figure_url(run: Run, name: str) -> str:
@@ -28,11 +31,19 @@ def figure_url(run: Run, name: str) -> str:
     return reverse("runs:drift-figure", args=(run.project.slug, run.number, name))
 
 
-def draw(report: DriftReport, name: str, view: DriftView, *, theme: plots.Theme, columns: int) -> str:
+def draw(
+    report: DriftReport, name: str, view: DriftView, baseline: Baseline | None, *, theme: plots.Theme, columns: int
+) -> str:
     """Draw a picture as JSON; Http404 where the report has none of this name."""
     if name == "curves":
         return plots.to_json(
-            plots.forgetting_curves(report.matrix, teachers=report.last_teachers, columns=columns, theme=theme)
+            plots.forgetting_curves(
+                report.matrix,
+                teachers=report.last_teachers,
+                references=references(report, baseline),
+                columns=columns,
+                theme=theme,
+            )
         )
     if name == "matrix":
         changes = shown_changes(report, view)

@@ -11,7 +11,9 @@ from django.views.decorators.http import require_safe
 from runs.access import role_in
 from runs.drift.comparability import break_words
 from runs.models import Role, Run, Status
+from runs.pages.baseline import baseline_choices, find_baseline
 from runs.pages.chosen_cell import chosen_cell
+from runs.pages.drift_export import permalink
 from runs.pages.drift_figures import figure_url
 from runs.pages.drift_view import SHOWS, DriftView, read_view
 from runs.pages.find import find_run
@@ -31,6 +33,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     run = find_run(request, slug, number)
     report = drift_report(run)
     view, role = read_view(request, report.matrix), role_in(request.user, run.project)
+    baseline = find_baseline(run, report, view)
     is_part = request.GET.get("part") == "drift"
     context = (
         _head(run)
@@ -40,7 +43,14 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "may_act": role is not None and role.may(Role.RUNNER),
             "view": view,
             "verdict": report.verdict,
-            "measures": measure_views(report),
+            "baseline": baseline,
+            "baseline_choices": baseline_choices(run),
+            "kept_beside_baseline": view.kept("baseline"),
+            "measures": measure_views(report, baseline),
+            "address": view.address(),
+            "permalink": permalink(request, run, view),
+            "curves_id": f"curves-{baseline.run.number}" if baseline else "curves",
+            "curves_url": f"{figure_url(run, 'curves')}{f'?baseline={baseline.run.number}' if baseline else ''}",
             "recoveries": [recovery_view(found, run) for found in report.recoveries],
             "n_scored": len(report.matrix.scored_rows()),
             "chosen": chosen_cell(report, run, view),
@@ -59,6 +69,7 @@ def _matrix_context(report: DriftReport, run: Run, view: DriftView) -> dict[str,
         "scored_rows": matrix.scored_rows(),
         "ways": [{"key": key, "title": title, "url": view.address(show=key)} for key, title in SHOWS.items()],
         "kept_beside_against": view.kept("against"),
+        "picture_id": f"picture-{view.show}-{view.against}" if view.show == "row" else f"picture-{view.show}",
         "matrix_height": 38 + 32 * len(matrix.rows),
         "matrix_url": f"{figure_url(run, 'matrix')}?show={view.show}&against={view.against}",
     }

@@ -1,10 +1,11 @@
 """The measures of a whole cascade as the drift page shows them: one number each, with what is behind it."""
 
-from typing import Any
+from dataclasses import dataclass, field
 
 from runs.drift import words
-from runs.drift.matrix import ScoreMatrix
-from runs.drift.summary import Measure, Summary
+from runs.drift.changes import Change
+from runs.drift.summary import Measure
+from runs.pages.baseline import Baseline
 from runs.report import DriftReport
 
 _FORMULAS: dict[str, tuple[str, str]] = {
@@ -18,6 +19,7 @@ _FORMULAS: dict[str, tuple[str, str]] = {
         "mean over domains of: best earlier score since the start − score now (Chaudhry et al. 2018)",
     ),
     "retention": ("Retention", "mean over domains of: score now ÷ score after the domain's own stage"),
+    "plasticity": ("Plasticity", "mean over domains of: score after the domain's own stage − score just before it"),
     "forward_transfer": (
         "Forward transfer (FWT)",
         "mean over domains of: score just before the domain's own stage − score at the start",
@@ -25,55 +27,106 @@ _FORMULAS: dict[str, tuple[str, str]] = {
 }
 
 
-def measure_views(report: DriftReport) -> list[dict[str, Any]]:
-    """List the measures, the fall that a mean would hide last."""
-    return [*_measures(report.summary, report.matrix), _worst_drop(report)]
+@dataclass(frozen=True)
+class MeasureView:
+    """One number in words; where `text` is a dash, `reason` says why. `baseline` is the same number of another run."""
+
+    title: str
+    formula: str
+    text: str
+    interval: str = ""
+    place: str = ""  # the domain it is about
+    reason: str = ""
+    parts: list[tuple[str, str]] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
 
 
-def _measures(summary: Summary, matrix: ScoreMatrix) -> list[dict[str, Any]]:
-    """Each measure with its formula and the parts it is the mean of."""
-    shown = []
-    for name, (title, formula) in _FORMULAS.items():
-        measure: Measure = getattr(summary, name)
-        interval = (
-            words.change_interval(measure.interval) if name != "average" else words.score_interval(measure.interval)
-        )
-        shown.append(
-            {
-                "title": title,
-                "formula": formula,
-                "text": _value(name, measure),
-                "beside": interval,
-                "reason": measure.reason,
-                "parts": _parts(name, measure, matrix),
-            }
-        )
-    return shown
+def measure_views(
+    report: DriftReport, baseline: Baseline | None = None
+) -> list[tuple[MeasureView, MeasureView | None]]:
+    """List the measures, each beside the baseline's."""
+    ours = _measures(report)
+    theirs: list[MeasureView] | list[None] = _measures(baseline.report) if baseline else [None] * len(ours)
+    return list(zip(ours, theirs, strict=True))
 
 
-def _worst_drop(report: DriftReport) -> dict[str, Any]:
+def _measures(report: DriftReport) -> list[MeasureView]:
+    found = {name: _measure(report, name) for name in _FORMULAS}
+    return [
+        found["average"],
+        found["backward_transfer"],
+        found["forgetting"],
+        found["retention"],
+        _worst_retention(report),
+        _losses(report),
+        found["plasticity"],
+        found["forward_transfer"],
+        _worst_drop(report),
+    ]
+
+
+def _measure(report: DriftReport, name: str) -> MeasureView:
+    measure: Measure = getattr(report.summary, name)
+    title, formula = _FORMULAS[name]
+    in_words = words.score_interval if name == "average" else words.change_interval
+    interval = words.percent_interval(measure.interval) if name == "retention" else in_words(measure.interval)
+    return MeasureView(
+        title=title,
+        formula=formula,
+        text="–" if measure.value is None else _written(name, measure.value),
+        interval=interval,
+        reason=measure.reason,
+        parts=[(_title(report, domain), _written(name, value)) for domain, value in measure.parts.items()],
+        left_out=[(_title(report, domain), why) for domain, why in measure.left_out.items()],
+    )
+
+
+def _worst_retention(report: DriftReport) -> MeasureView:
+    """The domain that the mean of retention hides."""
+    kept = report.summary.retention
+    title, formula = "Worst retention", "the smallest share of its own stage's score that any domain has kept"
+    if kept.worst is None:
+        return MeasureView(title, formula, "–", reason=kept.reason)
+    return MeasureView(title, formula, words.percent(kept.parts[kept.worst]), place=_title(report, kept.worst))
+
+
+def _losses(report: DriftReport) -> MeasureView:
+    """How many domains have less than their own stage gave them, by more than noise."""
+    title = "Significant losses"
+    formula = (
+        "domains whose score now is below that after their own stage (the start, for a domain that no stage trains), with "
+        "p < 0.05 after Holm's correction over all domains"
+    )
+    final = report.matrix.final_row()
+    if final is None:
+        return MeasureView(title, formula, "–", reason="nothing is scored yet")
+    since_own = [report.changes["own"][final.key, column.domain] for column in report.matrix.columns]
+    judged = [change for change in since_own if change.is_known]
+    left_out = [(_title(report, change.column), change.reason) for change in since_own if not change.is_known]
+    if not judged:
+        reasons = sorted({reason for _, reason in left_out})
+        return MeasureView(title, formula, "–", reason="; ".join(reasons), left_out=left_out)
+    lost = sorted((change for change in judged if change.is_loss), key=lambda change: change.difference or 0.0)
+    parts = [(_title(report, change.column), _change(change)) for change in lost]
+    return MeasureView(title, formula, str(len(lost)), f"of {len(judged)}", parts=parts, left_out=left_out)
+
+
+def _worst_drop(report: DriftReport) -> MeasureView:
     """The one fall that a mean would hide."""
     worst = report.summary.worst_drop
-    shown = {
-        "title": "Worst drop",
-        "formula": "the largest fall of one domain over one stage, among the stages that the last checkpoint comes from",
-        "reason": worst.reason,
-    }
+    title = "Worst drop"
+    formula = "the largest fall of one domain over one stage, among the stages that the last checkpoint comes from"
     if worst.difference is None:
-        return shown | {"text": "–"}
+        return MeasureView(title, formula, "–", reason=worst.reason)
     noise = "" if worst.is_significant or not worst.is_known else ", within noise"
-    place = f"{report.matrix.column(worst.column).title} at {report.matrix.row(worst.row).title}{noise}"
-    return shown | {
-        "text": words.change(worst.difference),
-        "beside": words.change_interval(worst.interval),
-        "place": place,
-    }
+    place = f"{_title(report, worst.column)} at {report.matrix.row(worst.row).title}{noise}"
+    text, interval = words.change(worst.difference), words.change_interval(worst.interval)
+    return MeasureView(title, formula, text, interval, place)
 
 
-def _value(name: str, measure: Measure) -> str:
-    if measure.value is None:
-        return "–"
-    return _written(name, measure.value)
+def _change(change: Change) -> str:
+    assert change.difference is not None
+    return words.joined(words.change(change.difference), words.change_interval(change.interval))
 
 
 def _written(name: str, value: float) -> str:
@@ -82,5 +135,5 @@ def _written(name: str, value: float) -> str:
     return words.score(value) if name in ("average", "forgetting") else words.change(value)
 
 
-def _parts(name: str, measure: Measure, matrix: ScoreMatrix) -> list[tuple[str, str]]:
-    return [(matrix.column(domain).title, _written(name, value)) for domain, value in measure.parts.items()]
+def _title(report: DriftReport, domain: str) -> str:
+    return report.matrix.column(domain).title

@@ -13,6 +13,8 @@ def recovery_view(found: Recovery, run: Run) -> dict[str, Any]:
     """A MOPD stage's recovery as sentence, picture and table."""
     return {
         "row": found.row,
+        "figure": f"recovery-{found.row}",
+        "plot": f"bars-{found.row}",
         "text": ""
         if found.fraction is None
         else words.joined(words.percent(found.fraction), words.percent_interval(found.interval)),

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from runs.pages import (
     compose,
+    drift_export,
     drift_figures,
     drift_page,
     figures,
@@ -37,6 +38,7 @@ run_pages: tuple[list[URLPattern | URLResolver], str] = (
                     path("<int:number>/stages/<slug:name>/curves/<slug:curve>/", figures.curve, name="figure"),
                     path("<int:number>/drift/", drift_page.drift, name="drift"),
                     path("<int:number>/drift/figures/<slug:name>/", drift_figures.figure, name="drift-figure"),
+                    path("<int:number>/drift/export/<str:name>", drift_export.export, name="drift-export"),
                     path("<int:number>/drift/score/", missing_scores.score_again, name="score-again"),
                     path("<int:number>/<slug:action>/", run_page.act, name="action"),  # last: it takes any word
                 ]
