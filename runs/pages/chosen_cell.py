@@ -63,7 +63,7 @@ def chosen_cell(report: DriftReport, run: Run, view: DriftView) -> dict[str, Any
     return chosen | {
         "before": matrix.row(earlier.row),
         "change_text": change_words(change),
-        "effort": _effort(change, earlier, now, n_together=len(matrix.columns)),
+        "effort": _effort(report, change, earlier, now),
         "flips": flips,
         "flips_test": _tested(flips),
         "answers": _flipped(report.matrix, run, earlier, now, flips),
@@ -78,17 +78,21 @@ def _change(report: DriftReport, view: DriftView, now: ScoreCell) -> Change:
     return change_between(report.matrix, now.column, before, now.row) if is_other else shown
 
 
-def _effort(change: Change, before: ScoreCell, now: ScoreCell, *, n_together: int) -> str:
+def _effort(report: DriftReport, change: Change, before: ScoreCell, now: ScoreCell) -> str:
     """Say what it would take to tell an undecided change from noise, were it as large as it looks."""
     if not change.is_known or change.is_significant:
         return ""
-    found = effort_to_decide(before, now, alpha=ALPHA / n_together)
+    if not change.difference:
+        seen = report.detectable[now.column].change
+        would = f"; a true one of {words.score(seen)} points is found in 8 of 10 cases" if seen else ""
+        return f"no difference was seen{would}"
+    found = effort_to_decide(before, now, alpha=ALPHA / len(report.matrix.columns))
     if found.items is None:
         return found.why_no_items
-    by_items = f"{found.items:,} problems with {_answers(now.samples)} each"
+    by_items = f"{found.items:,} problems with {_answers(now.samples)} each find a change of this size in 8 of 10 cases"
     if found.samples is None:
-        return f"{by_items}; on these {now.n} problems no number of answers: {found.why_no_samples}"
-    return f"{by_items}, or {_answers(found.samples)} to each of these {now.n} problems"
+        return f"{by_items}. More answers to these {now.n} problems: {found.why_no_samples}"
+    return f"{by_items}; so do {_answers(found.samples)} to each of these {now.n} problems"
 
 
 def _answers(count: int) -> str:

@@ -60,16 +60,16 @@ def test_the_report_opens_again_without_a_network(
     offline.close()
 
 
-@pytest.mark.parametrize(("format", "begins"), [("PNG", b"\x89PNG"), ("SVG", b"<svg")])
-def test_a_picture_is_saved(page: Page, address: str, run: Run, format: str, begins: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "begins"), [("PNG", b"\x89PNG"), ("SVG", b"<svg")])
+def test_a_picture_is_saved(page: Page, address: str, run: Run, kind: str, begins: bytes, tmp_path: Path) -> None:
     sign_in(page, address, run.created_by)
     page.goto(f"{address}/projects/team/runs/1/drift/")
     page.locator("#export-curves summary").click()
     with page.expect_download() as begun:
-        page.locator("#export-curves").get_by_role("button", name=format).click()
+        page.locator("#export-curves").get_by_role("button", name=kind).click()
     path = tmp_path / begun.value.suggested_filename
     begun.value.save_as(path)
-    assert path.name == f"run-1-curves.{format.lower()}"
+    assert path.name == f"run-1-curves.{kind.lower()}"
     assert path.read_bytes().startswith(begins)
 
 
@@ -78,7 +78,7 @@ def test_the_link_to_a_view_shows_the_same_again(page: Page, address: str, run: 
     page.goto(f"{address}/projects/team/runs/1/drift/")
     page.get_by_role("link", name="vs a checkpoint").click()
     page.get_by_label("The checkpoint that changes are counted from").select_option("if_rl")
-    page.locator('.cell-link[href*="cell=mopd:stem"]').click()
+    page.locator('.cell-link[href*="against=if_rl"][href*="cell=mopd:stem"]').click()
     expect(page.locator("#cell")).to_contain_text("since if_rl")
     link = page.locator("#permalink").text_content()
     assert link is not None
