@@ -334,6 +334,8 @@ def retry_stage(stage: Stage) -> None:
 
 def can_be_scored_again(checkpoint: Checkpoint) -> bool:
     """Whether nothing is under way for a checkpoint that lacks scores; ask only of one that does."""
+    if checkpoint.run.published:
+        return False  # there are no weights to score
     is_made = checkpoint.stage is None or checkpoint.stage.status == Status.SUCCEEDED
     return is_made and checkpoint.status in (Status.FAILED, Status.CANCELLED, Status.SUCCEEDED)
 
@@ -344,6 +346,10 @@ def score_again(checkpoint: Checkpoint) -> None:
     What its scoring folder holds already is not sampled again. Raises NotPossibleError while a scoring is under way.
     """
     one = Checkpoint.objects.filter(pk=checkpoint.pk)
+    if checkpoint.run.published:
+        raise NotPossibleError(
+            f"the results of {checkpoint.run} were published elsewhere; there are no weights to score"
+        )
     if not can_be_scored_again(checkpoint):
         raise NotPossibleError(
             f"the scoring of {checkpoint} is {checkpoint.status}, only one that failed, was cancelled or is over can be "

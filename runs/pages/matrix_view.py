@@ -138,7 +138,7 @@ def _cell(
 
 def _score_view(column: ColumnInfo, score: ScoreCell, change: Change) -> CellView:
     low, high = score.interval or (score.mean, score.mean)
-    about = words.joined(words.score(score.mean), words.score_interval(score.interval), f"n = {score.n}")
+    about = words.cell(score)
     mark = "+" if change.is_gain else "−" if change.is_loss else "·" if change.is_known else ""
     return CellView(
         column,
@@ -158,7 +158,7 @@ def _change_view(column: ColumnInfo, score: ScoreCell, change: Change) -> CellVi
         return CellView(column, "–", "none", change.reason)
     tone = "gain" if change.is_gain else "loss" if change.is_loss else "noise" if change.is_known else "none"
     low, high = change.interval or (change.difference, change.difference)
-    about = f"{change_words(change)}; score {words.score(score.mean)}, n = {score.n}"
+    about = f"{change_words(change)}; score {words.cell(score)}"
     return CellView(
         column,
         words.change(change.difference),
@@ -175,7 +175,7 @@ def change_words(change: Change) -> str:
     """Write a change with its interval, and whether it is noise; or why there is none."""
     if change.difference is None:
         return change.reason
-    weight = "" if change.is_significant else ", within noise" if change.is_known else ""
+    weight = "" if change.is_significant else ", within noise" if change.is_known else f", {change.reason}"
     return words.joined(
         words.change(change.difference), words.change_interval(change.interval), f"since {change.reference}{weight}"
     )

@@ -34,9 +34,11 @@ class MeasureView:
     title: str
     formula: str
     text: str
+    exact: str = ""  # the same number without rounding, for whoever points at it
     interval: str = ""
     place: str = ""  # the domain it is about
     reason: str = ""
+    why_no_interval: str = ""
     parts: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
@@ -74,8 +76,10 @@ def _measure(report: DriftReport, name: str) -> MeasureView:
         title=title,
         formula=formula,
         text="–" if measure.value is None else _written(name, measure.value),
+        exact="" if measure.value is None else _exact(name, measure.value),
         interval=interval,
         reason=measure.reason,
+        why_no_interval=measure.why_no_interval if measure.value is not None else "",
         parts=[(_title(report, domain), _written(name, value)) for domain, value in measure.parts.items()],
         left_out=[(_title(report, domain), why) for domain, why in measure.left_out.items()],
     )
@@ -108,7 +112,7 @@ def _losses(report: DriftReport) -> MeasureView:
         return MeasureView(title, formula, "–", reason="; ".join(reasons), left_out=left_out)
     lost = sorted((change for change in judged if change.is_loss), key=lambda change: change.difference or 0.0)
     parts = [(_title(report, change.column), _change(change)) for change in lost]
-    return MeasureView(title, formula, str(len(lost)), f"of {len(judged)}", parts=parts, left_out=left_out)
+    return MeasureView(title, formula, str(len(lost)), interval=f"of {len(judged)}", parts=parts, left_out=left_out)
 
 
 def _worst_drop(report: DriftReport) -> MeasureView:
@@ -121,7 +125,7 @@ def _worst_drop(report: DriftReport) -> MeasureView:
     noise = "" if worst.is_significant or not worst.is_known else ", within noise"
     place = f"{_title(report, worst.column)} at {report.matrix.row(worst.row).title}{noise}"
     text, interval = words.change(worst.difference), words.change_interval(worst.interval)
-    return MeasureView(title, formula, text, interval, place)
+    return MeasureView(title, formula, text, interval=interval, place=place)
 
 
 def _change(change: Change) -> str:
@@ -133,6 +137,12 @@ def _written(name: str, value: float) -> str:
     if name == "retention":
         return words.percent(value)
     return words.score(value) if name in ("average", "forgetting") else words.change(value)
+
+
+def _exact(name: str, value: float) -> str:
+    """Write a number to four decimals, without those that are nought."""
+    sign = "" if name in ("average", "forgetting", "retention") or value <= 0 else "+"
+    return f"{sign}{round(100 * value, 4):.10g}".replace("-", "−")
 
 
 def _title(report: DriftReport, domain: str) -> str:
