@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Q
+from django.db.models import Value
+from django.db.models.functions import Coalesce
 
 from runs.drift.matrix import ColumnInfo, Kind, RowInfo, ScoreCell, ScoreMatrix, score_cell
-from runs.models import Run, Score, Stage
+from runs.models import ItemResult, Run, Score, Stage
 from workers.catalogue import DOMAINS
 from workers.spec import BASE
 
@@ -40,36 +41,39 @@ def _row(stage: Stage, names: dict[int, str]) -> RowInfo:
 
 
 def _cells(run: Run, split: str) -> list[ScoreCell]:
-    """One row a score, its items gathered by the database: far fewer objects than items."""
-    scores = (
+    """A cell a score; of several checkpoints of a stage, the last stands.
+
+    The items are gathered by the database, which makes far fewer objects than items, and in a query of their own: grouped
+    together with the benchmark's words they take several times as long.
+    """
+    scores = list(
         Score.objects.filter(checkpoint__run=run, benchmark__split=split)
-        .annotate(values_by_item=ArrayAgg("items__value", order_by="items__item", filter=Q(items__isnull=False)))
-        .values_list(
-            "checkpoint__stage__name",
-            "benchmark__domain",
-            "values_by_item",
-            "benchmark__digest",
-            "benchmark__version",
-            "benchmark__protocol",
-            "mean",
-        )
-        .order_by("checkpoint__at_step")  # of several checkpoints of a stage, the last stands
+        .select_related("benchmark")
+        .annotate(row=Coalesce("checkpoint__stage__name", Value(BASE)))
+        .order_by("checkpoint__at_step")
     )
-    return [_cell(*score) for score in scores]
+    items = (
+        ItemResult.objects.filter(score__in=[score.pk for score in scores])
+        .order_by()
+        .values("score")
+        .annotate(in_order=ArrayAgg("value", order_by="item"))
+    )
+    values = dict(items.values_list("score", "in_order"))
+    return [_cell(score, score.row, values.get(score.pk)) for score in scores]
 
 
-def _cell(
-    name: str | None,
-    domain: str,
-    values: list[float] | None,
-    digest: str,
-    version: int,
-    settings: dict[str, Any],
-    mean: float,
-) -> ScoreCell:
+def _cell(score: Score, row: str, values: list[float] | None) -> ScoreCell:
     """Make a cell of its items, or of a mean that was published without them."""
-    row = name or BASE
+    benchmark = score.benchmark
+    domain, digest, settings = benchmark.domain, benchmark.digest, benchmark.protocol
     if values is None:
-        return ScoreCell(row, domain, mean, protocol=digest, settings=settings)
-    samples = settings.get("samples_per_problem", 1)
-    return score_cell(row, domain, values, protocol=digest, version=str(version), settings=settings, samples=samples)
+        return ScoreCell(row, domain, score.mean, protocol=digest, settings=settings)
+    return score_cell(
+        row,
+        domain,
+        values,
+        protocol=digest,
+        version=str(benchmark.version),
+        settings=settings,
+        samples=settings.get("samples_per_problem", 1),
+    )

@@ -64,6 +64,11 @@ class DriftReport:
         scored = [row.key for row in self.matrix.scored_rows() if row.key in self.teachers]
         return [measure_recovery(self.matrix, row, self.teachers[row], validation=self.validation) for row in scored]
 
+    @cached_property
+    def drawn(self) -> dict[str, str]:
+        """Pictures made of this report, by all that they depend on beside it; `runs.pages.drift_figures` fills it."""
+        return {}
+
     @property
     def last_teachers(self) -> dict[str, str]:
         """The teachers of the last MOPD stage that has them."""
@@ -115,6 +120,12 @@ def drift_report(run: Run) -> DriftReport:
         while len(_made) > KEPT:
             _made.popitem(last=False)
     return report
+
+
+def forget() -> None:
+    """Drop the reports that are kept, as a process that starts has none."""
+    with _lock:
+        _made.clear()
 
 
 def _fingerprint(run: Run, stages: list[Stage]) -> str:

@@ -1,5 +1,8 @@
 """The drift page's pictures as Plotly JSON, made by Python from the same report."""
 
+import json
+
+import plotly.graph_objects as go
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -13,6 +16,8 @@ from runs.pages.find import find_run
 from runs.pages.matrix_view import shown_changes
 from runs.report import DriftReport, drift_report
 
+KEPT = 40  # pictures kept with a report; Plotly takes longer to check one than all else takes together
+
 
 @require_safe
 def figure(request: HttpRequest, slug: str, number: int, name: str) -> HttpResponse:
@@ -22,8 +27,8 @@ def figure(request: HttpRequest, slug: str, number: int, name: str) -> HttpRespo
     theme: plots.Theme = "dark" if request.GET.get("theme") == "dark" else "light"
     columns = next((n for n in (1, 2, 3, 4) if str(n) == request.GET.get("columns")), 4)
     view = read_view(request, report.matrix)
-    json = draw(report, name, view, find_baseline(run, report, view), theme=theme, columns=columns)
-    return figure_response(request, json)
+    text = draw(report, name, view, find_baseline(run, report, view), theme=theme, columns=columns)
+    return figure_response(request, text)
 
 
 def figure_url(run: Run, name: str) -> str:
@@ -34,24 +39,36 @@ def figure_url(run: Run, name: str) -> str:
 def draw(
     report: DriftReport, name: str, view: DriftView, baseline: Baseline | None, *, theme: plots.Theme, columns: int
 ) -> str:
-    """Draw a picture as JSON; Http404 where the report has none of this name."""
+    """Draw a picture as JSON, or find it drawn; Http404 where the report has none of this name."""
+    levels = references(report, baseline) if name == "curves" else {}
+    way = (view.show, view.against) if name == "matrix" else ()
+    key = json.dumps([name, theme, columns, way, levels])
+    if key not in report.drawn:
+        if len(report.drawn) >= KEPT:
+            report.drawn.clear()
+        report.drawn[key] = plots.to_json(_draw(report, name, view, levels, theme=theme, columns=columns))
+    return report.drawn[key]
+
+
+def _draw(
+    report: DriftReport,
+    name: str,
+    view: DriftView,
+    levels: dict[str, dict[str, float]],
+    *,
+    theme: plots.Theme,
+    columns: int,
+) -> go.Figure:
+    matrix = report.matrix
     if name == "curves":
-        return plots.to_json(
-            plots.forgetting_curves(
-                report.matrix,
-                teachers=report.last_teachers,
-                references=references(report, baseline),
-                columns=columns,
-                theme=theme,
-            )
+        return plots.forgetting_curves(
+            matrix, teachers=report.last_teachers, references=levels, columns=columns, theme=theme
         )
     if name == "matrix":
         changes = shown_changes(report, view)
-        return plots.to_json(
-            plots.matrix_heatmap(report.matrix, view.show, changes=changes, compact=columns == 1, theme=theme)
-        )
+        return plots.matrix_heatmap(matrix, view.show, changes=changes, compact=columns == 1, theme=theme)
     recovered = {found.row: found for found in report.recoveries}
     row = name.removeprefix("recovery-")
     if row not in recovered:
         raise Http404
-    return plots.to_json(plots.recovery_bars(recovered[row], narrow=columns == 1, theme=theme))
+    return plots.recovery_bars(recovered[row], narrow=columns == 1, theme=theme)

@@ -72,11 +72,14 @@ def _measure(report: DriftReport, name: str) -> MeasureView:
     title, formula = _FORMULAS[name]
     in_words = words.score_interval if name == "average" else words.change_interval
     interval = words.percent_interval(measure.interval) if name == "retention" else in_words(measure.interval)
+    exact = "" if measure.value is None else _exact(name, measure.value)
+    if exact and all(cell.values is None for cell in report.matrix.cells.values()):
+        interval = f"exactly {exact}"  # published numbers have no noise to hide their decimals in
     return MeasureView(
         title=title,
         formula=formula,
         text="–" if measure.value is None else _written(name, measure.value),
-        exact="" if measure.value is None else _exact(name, measure.value),
+        exact=exact,
         interval=interval,
         reason=measure.reason,
         why_no_interval=measure.why_no_interval if measure.value is not None else "",
