@@ -332,6 +332,34 @@ def retry_stage(stage: Stage) -> None:
     tend(stage.run)
 
 
+def can_be_scored_again(checkpoint: Checkpoint) -> bool:
+    """Whether nothing is under way for a checkpoint that lacks scores; ask only of one that does."""
+    if checkpoint.run.published:
+        return False  # there are no weights to score
+    is_made = checkpoint.stage is None or checkpoint.stage.status == Status.SUCCEEDED
+    return is_made and checkpoint.status in (Status.FAILED, Status.CANCELLED, Status.SUCCEEDED)
+
+
+def score_again(checkpoint: Checkpoint) -> None:
+    """Queue the scoring of one checkpoint that failed, was cancelled or left a benchmark out.
+
+    What its scoring folder holds already is not sampled again. Raises NotPossibleError while a scoring is under way.
+    """
+    one = Checkpoint.objects.filter(pk=checkpoint.pk)
+    if checkpoint.run.published:
+        raise NotPossibleError(
+            f"the results of {checkpoint.run} were published elsewhere; there are no weights to score"
+        )
+    if not can_be_scored_again(checkpoint):
+        raise NotPossibleError(
+            f"the scoring of {checkpoint} is {checkpoint.status}, only one that failed, was cancelled or is over can be "
+            "asked for again; wait for it"
+        )
+    _queue_sources(Stage.objects.none(), one)
+    one.filter(status=checkpoint.status).update(**_queued_afresh())
+    tend(checkpoint.run)
+
+
 def _queue_sources(stages: QuerySet[Stage], scorings: QuerySet[Checkpoint]) -> None:
     """Queue again whatever left weights that these could not read: its worker makes anew what is damaged, if anything is."""
     unreadable = {"status": Status.FAILED, "failure_code__in": UNREADABLE}

@@ -1,9 +1,13 @@
 """Rows -> score matrix: the one place where drift's numbers are read from the database."""
 
+from typing import Any
+
 from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Value
+from django.db.models.functions import Coalesce
 
 from runs.drift.matrix import ColumnInfo, Kind, RowInfo, ScoreCell, ScoreMatrix, score_cell
-from runs.models import Run, Score, Stage
+from runs.models import ItemResult, Run, Score, Stage
 from workers.catalogue import DOMAINS
 from workers.spec import BASE
 
@@ -14,14 +18,20 @@ def score_matrix(run: Run, *, split: str = "test", before: int | None = None) ->
     if before is not None:
         stages = stages[:before]
     names = {stage.pk: stage.name for stage in stages}
-    rows = (RowInfo(key=BASE, title="base", kind="base"), *(_row(stage, names) for stage in stages))
-    columns = tuple(
-        ColumnInfo(domain=name, title=DOMAINS[name].title, label=DOMAINS[name].label, chance=DOMAINS[name].chance)
-        for name in (benchmark["domain"] for benchmark in run.document["benchmarks"])
-    )
+    base = () if run.published else (RowInfo(key=BASE, title="base", kind="base"),)
+    rows = (*base, *(_row(stage, names) for stage in stages))
+    columns = tuple(_column(benchmark) for benchmark in run.document["benchmarks"])
     cells = {(cell.row, cell.column): cell for cell in _cells(run, split)}
     known = {row.key for row in rows}
     return ScoreMatrix(rows, columns, {key: cell for key, cell in cells.items() if key[0] in known})
+
+
+def _column(benchmark: dict[str, Any]) -> ColumnInfo:
+    """A published benchmark names itself, and nobody knows what guessing would score on it."""
+    if "title" in benchmark:
+        return ColumnInfo(domain=benchmark["domain"], title=benchmark["title"], label=benchmark["label"])
+    known = DOMAINS[benchmark["domain"]]
+    return ColumnInfo(domain=benchmark["domain"], title=known.title, label=known.label, chance=known.chance)
 
 
 def _row(stage: Stage, names: dict[int, str]) -> RowInfo:
@@ -31,29 +41,39 @@ def _row(stage: Stage, names: dict[int, str]) -> RowInfo:
 
 
 def _cells(run: Run, split: str) -> list[ScoreCell]:
-    """One row a score, its items gathered by the database: far fewer objects than items."""
-    scores = (
+    """A cell a score; of several checkpoints of a stage, the last stands.
+
+    The items are gathered by the database, which makes far fewer objects than items, and in a query of their own: grouped
+    together with the benchmark's words they take several times as long.
+    """
+    scores = list(
         Score.objects.filter(checkpoint__run=run, benchmark__split=split)
-        .annotate(values_by_item=ArrayAgg("items__value", order_by="items__item"))
-        .values_list(
-            "checkpoint__stage__name",
-            "benchmark__domain",
-            "values_by_item",
-            "benchmark__digest",
-            "benchmark__version",
-            "benchmark__protocol",
-        )
-        .order_by("checkpoint__at_step")  # of several checkpoints of a stage, the last stands
+        .select_related("benchmark")
+        .annotate(row=Coalesce("checkpoint__stage__name", Value(BASE)))
+        .order_by("checkpoint__at_step")
     )
-    return [
-        score_cell(
-            name or BASE,
-            domain,
-            values,
-            protocol=digest,
-            version=str(version),
-            settings=settings,
-            samples=settings.get("samples_per_problem", 1),
-        )
-        for name, domain, values, digest, version, settings in scores
-    ]
+    items = (
+        ItemResult.objects.filter(score__in=[score.pk for score in scores])
+        .order_by()
+        .values("score")
+        .annotate(in_order=ArrayAgg("value", order_by="item"))
+    )
+    values = dict(items.values_list("score", "in_order"))
+    return [_cell(score, score.row, values.get(score.pk)) for score in scores]
+
+
+def _cell(score: Score, row: str, values: list[float] | None) -> ScoreCell:
+    """Make a cell of its items, or of a mean that was published without them."""
+    benchmark = score.benchmark
+    domain, digest, settings = benchmark.domain, benchmark.digest, benchmark.protocol
+    if values is None:
+        return ScoreCell(row, domain, score.mean, protocol=digest, settings=settings)
+    return score_cell(
+        row,
+        domain,
+        values,
+        protocol=digest,
+        version=str(benchmark.version),
+        settings=settings,
+        samples=settings.get("samples_per_problem", 1),
+    )

@@ -85,10 +85,12 @@
     goTo(new URL(link.getAttribute("href"), location.href).href);
   });
   page.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "get") return;
     event.preventDefault();
-    goTo(`${location.pathname}?${new URLSearchParams(new FormData(event.target))}#cell`);
+    goTo(`${location.pathname}?${new URLSearchParams(new FormData(form))}${form.getAttribute("action") ?? ""}`);
   });
-  page.addEventListener("change", (event) => { if (event.target.id === "cell-before") event.target.form.requestSubmit(); });
+  page.addEventListener("change", (event) => { if ("submits" in event.target.dataset) event.target.form.requestSubmit(); });
   window.addEventListener("popstate", renew);
   document.body.addEventListener("live-stages", renew);
   rove();

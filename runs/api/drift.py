@@ -79,6 +79,7 @@ class DriftMeasures(serializers.Serializer[Any]):
     forgetting = DriftMeasure(help_text="Positive: forgotten")
     forward_transfer = DriftMeasure()
     retention = DriftMeasure(help_text="1: all kept")
+    plasticity = DriftMeasure(help_text="What each domain gained in its own stage")
 
 
 class RecoveredDomain(serializers.Serializer[Any]):

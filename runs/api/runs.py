@@ -42,7 +42,14 @@ class RunSummary(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=Status.choices, help_text="Derived from its stages and their scoring")
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField(source="created_by.username")
+    published = serializers.SerializerMethodField(
+        help_text="Where the results were published; null for a run of this server. Published results have no weights, "
+        "items or intervals"
+    )
     stages = StageSummary(many=True)
+
+    def get_published(self, run: Run) -> str | None:
+        return run.published["source"] if run.published else None
 
 
 class RunOut(RunSummary):

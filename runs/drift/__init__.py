@@ -1,8 +1,9 @@
 """What a cascade did to its scores: pure statistics, data in and numbers out, no queries.
 
 Start at `matrix.py` (the data) and `comparability.py` (what may be joined); then noise: `intervals.py`, `paired.py`,
-`families.py`, `power.py`; then `changes.py`, `flips.py`, `stability.py`; then measures of a whole cascade: `measures.py`,
-`transfer.py`, `retention.py`, `summary.py`, `recovery.py`, `teachers.py`. `sentences.py` and `text.py` put them into words.
+`families.py`, `power.py`; then `changes.py`, `harm.py`, `flips.py`, `stability.py`; then measures of a whole cascade:
+`measures.py`, `transfer.py`, `retention.py`, `plasticity.py`, `summary.py`, `recovery.py`, `teachers.py`. `sentences.py` and
+`text.py` put them into words.
 Every formula is in docs/drift.md.
 """
 
@@ -20,10 +21,12 @@ from runs.drift.changes import (
 from runs.drift.comparability import Break, break_words, find_breaks, why_incomparable
 from runs.drift.families import benjamini_hochberg, holm
 from runs.drift.flips import Flips, find_flips
+from runs.drift.harm import Harm, find_harm
 from runs.drift.intervals import ALPHA, Interval
 from runs.drift.matrix import ColumnInfo, Kind, RowInfo, ScoreCell, ScoreMatrix, score_cell
 from runs.drift.measures import Measure
 from runs.drift.paired import Comparison, compare
+from runs.drift.plasticity import plasticity
 from runs.drift.power import Detectable, Effort, detectable_changes, effort_to_decide
 from runs.drift.recovery import DomainRecovery, Recovery, measure_recovery
 from runs.drift.retention import gap_closed, retention
@@ -46,6 +49,7 @@ __all__ = [
     "DomainRecovery",
     "Effort",
     "Flips",
+    "Harm",
     "Interval",
     "Kind",
     "Measure",
@@ -69,11 +73,13 @@ __all__ = [
     "find_changes_against",
     "find_changes_of_row",
     "find_flips",
+    "find_harm",
     "gap_closed",
     "holm",
     "intransigence",
     "matrix_text",
     "measure_recovery",
+    "plasticity",
     "recovery_text",
     "retention",
     "score_cell",

@@ -51,7 +51,7 @@ def find_breaks(matrix: ScoreMatrix) -> list[Break]:
 
 def break_words(matrix: ScoreMatrix, found: Break) -> str:
     """Write a break as a sentence."""
-    title = next(column.title for column in matrix.columns if column.domain == found.column)
+    title = matrix.column(found.column).title
     before, after = matrix.row(found.before).title, matrix.row(found.after).title
     return f"{title}: the line breaks between {before} and {after}, {found.reason}."
 

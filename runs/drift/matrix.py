@@ -105,6 +105,14 @@ class ScoreMatrix:
         """Find a row; KeyError if there is none."""
         return self._rows_by_key[key]
 
+    @cached_property
+    def _columns_by_domain(self) -> dict[str, ColumnInfo]:
+        return {column.domain: column for column in self.columns}
+
+    def column(self, domain: str) -> ColumnInfo:
+        """Find a column; KeyError if there is none."""
+        return self._columns_by_domain[domain]
+
     def is_scored(self, key: str) -> bool:
         """Whether the row has a score at all."""
         return any(self.cell(key, column.domain) is not None for column in self.columns)

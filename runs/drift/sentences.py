@@ -1,7 +1,8 @@
 """The sentence at the top of the drift page: what a run did, from its numbers alone."""
 
 from runs.drift import words
-from runs.drift.changes import Change, find_changes, find_changes_of_row
+from runs.drift.changes import Change, ChangeMatrix, find_changes, find_changes_of_row
+from runs.drift.harm import find_harm
 from runs.drift.matrix import ScoreMatrix
 from runs.drift.recovery import Recovery
 
@@ -9,12 +10,17 @@ NAMED = 3  # domains are named up to here, and counted beyond
 
 
 def verdict(
-    matrix: ScoreMatrix, *, recovery: Recovery | None = None, n_stages: int | None = None, start: str | None = None
+    matrix: ScoreMatrix,
+    *,
+    recovery: Recovery | None = None,
+    n_stages: int | None = None,
+    start: str | None = None,
+    since_previous: ChangeMatrix | None = None,
 ) -> str:
-    """Say how many domains rose and fell, what cost most, and what the last MOPD stage won back.
+    """Say how many domains rose and fell, which stage did most harm, and what the last MOPD stage won back.
 
     recovery: of the last MOPD stage that is scored, if there is one. n_stages: how many stages the run will have;
-    left out, the stages that the matrix lists.
+    left out, the stages that the matrix lists. since_previous: `find_changes(matrix, "previous")`, where it is known already.
     """
     final, at = matrix.final_row(), matrix.start_row()
     origin = start or (at.key if at else None)
@@ -25,40 +31,61 @@ def verdict(
     done = sum(row.kind != "base" for row in matrix.scored_rows())
     planned = max(n_stages or 0, sum(row.kind != "base" for row in matrix.rows))
     first = _standing(matrix, find_changes_of_row(matrix, final.key, "start", start=origin), done, planned)
-    second = [text for text in (_cost(matrix, final.key, origin), _won_back(matrix, recovery, final.key)) if text]
+    changes = since_previous if since_previous is not None else find_changes(matrix, "previous")
+    second = [text for text in (_harm(matrix, changes, origin), _won_back(matrix, recovery, final.key)) if text]
     return f"{first}. {_capitalised('; '.join(second))}." if second else f"{first}."
 
 
 def _standing(matrix: ScoreMatrix, since_start: list[Change], done: int, planned: int) -> str:
-    """Count the domains that are up, down, within noise and unknown at the last checkpoint."""
+    """Count the domains that are up, lost, within noise and unknown at the last checkpoint."""
     up = [change for change in since_start if change.is_gain]
-    down = [change for change in since_start if change.is_loss]
+    lost = [change for change in since_start if change.is_loss]
     noise = [change for change in since_start if change.is_known and not change.is_significant]
-    unknown = [change for change in since_start if not change.is_known]
+    published = [change for change in since_start if not change.is_known and change.difference is not None]
+    unknown = [change for change in since_start if change.difference is None]
+    higher = [change for change in published if (change.difference or 0.0) > 0]
     parts = [
         _count(up, "is up", "are up"),
-        _count(down, "is down", "are down") + _names(matrix, down),
         _count(noise, "is within noise", "are within noise"),
+        _count(higher, "is higher", "are higher"),
+        _count([change for change in published if change not in higher], "is not", "are not"),
         _count(unknown, "cannot be judged", "cannot be judged") + _names(matrix, unknown),
+        _count(lost, "is lost", "are lost") + _worst_loss(matrix, lost),
     ]
     after = f"After {_stages(done)}" if done >= planned else f"So far, after {done} of {_stages(planned)},"
     first, *others = [part for part in parts if part]
-    return ", ".join([f"{after} {_with_noun(first)}", *others])
+    doubt = "; without item results nobody can tell how much of it is noise" if published else ""
+    return ", ".join([f"{after} {_with_noun(first)}", *others]) + doubt
 
 
-def _cost(matrix: ScoreMatrix, final: str, start: str) -> str:
-    """Name the largest loss over one stage since the start that is more than noise."""
-    line = matrix.lineage(final)
-    keys = [row.key for row in line]
-    since = set(keys[keys.index(start) + 1 :] if start in keys else keys)
-    found = [change for change in find_changes(matrix, "previous").values() if change.row in since]
-    losses = [change for change in found if change.is_loss]
-    if losses:
-        worst = min(losses, key=lambda change: change.difference or 0.0)
-        assert worst.difference is not None
-        cost = words.joined(words.change(worst.difference), words.change_interval(worst.interval))
-        return f"stage {matrix.row(worst.row).title} cost {_title(matrix, worst.column)} {cost}"
-    return "no stage cost any domain more than noise" if any(change.is_known for change in found) else ""
+def _worst_loss(matrix: ScoreMatrix, lost: list[Change]) -> str:
+    """Name the largest loss since the start, with its interval."""
+    if not lost:
+        return ""
+    worst = min(lost, key=lambda change: change.difference or 0.0)
+    assert worst.reference is not None
+    most = " most" if len(lost) > 1 else ""
+    return f": {_title(matrix, worst.column)}{most}, {_written(worst)} since {matrix.row(worst.reference).title}"
+
+
+def _harm(matrix: ScoreMatrix, since_previous: ChangeMatrix, start: str) -> str:
+    """Name the stage that took most from all domains together, and the domain it took most from."""
+    harms = find_harm(matrix, start=start, since_previous=since_previous)
+    if not harms:
+        is_known = any(change.is_known for change in since_previous.values())
+        return "no stage cost any domain more than noise" if is_known else ""
+    worst = harms[0]
+    largest, n_lost = worst.losses[0], len(worst.losses)
+    stage, domain = matrix.row(worst.row).title, _title(matrix, largest.column)
+    if n_lost == 1:
+        return f"stage {stage} did most harm: {domain} {_written(largest)}"
+    together = f"{n_lost} domains lost {words.score(-worst.total)} points together"
+    return f"stage {stage} did most harm: {together}, {domain} most, {_written(largest)}"
+
+
+def _written(change: Change) -> str:
+    assert change.difference is not None
+    return words.joined(words.change(change.difference), words.change_interval(change.interval))
 
 
 def _won_back(matrix: ScoreMatrix, recovery: Recovery | None, final: str) -> str:
@@ -98,7 +125,7 @@ def _stages(count: int) -> str:
 
 
 def _title(matrix: ScoreMatrix, domain: str) -> str:
-    return next(words.in_sentence(column.title) for column in matrix.columns if column.domain == domain)
+    return words.in_sentence(matrix.column(domain).title)
 
 
 def _capitalised(text: str) -> str:

@@ -1,5 +1,7 @@
 """Runs, their stages, and the attempts at them."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from pydantic import TypeAdapter
@@ -31,6 +33,12 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} #{self.number}"
+
+    @property
+    def published(self) -> dict[str, Any] | None:
+        """Where the results were published, if they are no run of this server; see runs/exchange/published.py."""
+        found: dict[str, Any] | None = self.document.get("published")
+        return found
 
     @property
     def status(self) -> Status:

@@ -9,9 +9,12 @@ from django.db.models import Q
 from runs.drift import words
 from runs.drift.changes import Change, change_between
 from runs.drift.flips import Flips, find_flips
+from runs.drift.intervals import ALPHA
 from runs.drift.matrix import RowInfo, ScoreCell, ScoreMatrix
+from runs.drift.power import effort_to_decide
 from runs.models import ItemResult, Run, Score
-from runs.pages.matrix_view import Show, change_words
+from runs.pages.drift_view import DriftView
+from runs.pages.matrix_view import change_words, shown_changes
 from runs.report import DriftReport
 from workers.spec import BASE
 
@@ -27,16 +30,17 @@ class Square:
     is_compared: bool
 
 
-def chosen_cell(report: DriftReport, run: Run, show: Show, *, cell: str, before: str) -> dict[str, Any] | None:
-    """Look into a cell, 'stage:domain'; None where there is no such score.
+def chosen_cell(report: DriftReport, run: Run, view: DriftView) -> dict[str, Any] | None:
+    """Look into the chosen cell, 'stage:domain'; None where there is no such score.
 
-    before: the checkpoint to compare with; where it is none of the run's, the one that the matrix shows the change since.
+    It is compared with the chosen checkpoint before it; where that is none of the run's, with the one that the matrix
+    shows the change since.
     """
-    row, _, domain = cell.partition(":")
+    row, _, domain = view.cell.partition(":")
     matrix, now = report.matrix, report.matrix.cell(row, domain)
     if now is None:
         return None
-    change = _change(report, show, now, before)
+    change = _change(report, view, now)
     earlier = matrix.cell(change.reference, domain) if change.reference else None
     info, scored = matrix.row(row), _score(run, row, domain)
     chosen = {
@@ -50,6 +54,8 @@ def chosen_cell(report: DriftReport, run: Run, show: Show, *, cell: str, before:
         "protocol": [(name.replace("_", " "), value) for name, value in scored.benchmark.protocol.items()],
         "others": [other for other in matrix.scored_rows() if other.key != row and matrix.cell(other.key, domain)],
         "reason": change.reason,
+        "kept": view.kept("cell", "before"),
+        "close_url": f"{view.address(cell='', before='')}#matrix",
     }
     if earlier is None:
         return chosen
@@ -57,6 +63,7 @@ def chosen_cell(report: DriftReport, run: Run, show: Show, *, cell: str, before:
     return chosen | {
         "before": matrix.row(earlier.row),
         "change_text": change_words(change),
+        "effort": _effort(report, change, earlier, now),
         "flips": flips,
         "flips_test": _tested(flips),
         "answers": _flipped(report.matrix, run, earlier, now, flips),
@@ -64,11 +71,32 @@ def chosen_cell(report: DriftReport, run: Run, show: Show, *, cell: str, before:
     }
 
 
-def _change(report: DriftReport, show: Show, now: ScoreCell, before: str) -> Change:
+def _change(report: DriftReport, view: DriftView, now: ScoreCell) -> Change:
     """Take the change that the matrix shows, so that both say the same; another pair is compared on its own."""
-    shown = report.changes["previous" if show == "score" else show][now.row, now.column]
+    shown, before = shown_changes(report, view)[now.row, now.column], view.before
     is_other = before not in (now.row, shown.reference) and report.matrix.cell(before, now.column) is not None
     return change_between(report.matrix, now.column, before, now.row) if is_other else shown
+
+
+def _effort(report: DriftReport, change: Change, before: ScoreCell, now: ScoreCell) -> str:
+    """Say what it would take to tell an undecided change from noise, were it as large as it looks."""
+    if not change.is_known or change.is_significant:
+        return ""
+    if not change.difference:
+        seen = report.detectable[now.column].change
+        would = f"; a true one of {words.score(seen)} points is found in 8 of 10 cases" if seen else ""
+        return f"no difference was seen{would}"
+    found = effort_to_decide(before, now, alpha=ALPHA / len(report.matrix.columns))
+    if found.items is None:
+        return found.why_no_items
+    by_items = f"{found.items:,} problems with {_answers(now.samples)} each find a change of this size in 8 of 10 cases"
+    if found.samples is None:
+        return f"{by_items}. More answers to these {now.n} problems: {found.why_no_samples}"
+    return f"{by_items}; so do {_answers(found.samples)} to each of these {now.n} problems"
+
+
+def _answers(count: int) -> str:
+    return f"{count:,} answer{'' if count == 1 else 's'}"
 
 
 def _score(run: Run, row: str, domain: str) -> Score:

@@ -1,69 +1,78 @@
 """The drift page: what each stage did to every domain."""
 
-import hashlib
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
-from runs import plots
-from runs.drift import words
-from runs.drift.matrix import ScoreCell
-from runs.drift.recovery import DomainRecovery, Recovery
-from runs.drift.summary import Measure, Summary
-from runs.models import Project, Run, Status
+from runs.access import role_in
+from runs.drift.comparability import break_words
+from runs.models import Role, Run, Status
+from runs.pages.baseline import baseline_choices, find_baseline
 from runs.pages.chosen_cell import chosen_cell
+from runs.pages.drift_export import permalink
+from runs.pages.drift_figures import figure_url
+from runs.pages.drift_view import SHOWS, DriftView, read_view
 from runs.pages.find import find_run
-from runs.pages.matrix_view import SHOWS, Show, matrix_rows
+from runs.pages.matrix_view import matrix_foot, matrix_rows
+from runs.pages.measures_view import measure_views
+from runs.pages.missing_scores import missing_views
+from runs.pages.recovery_view import recovery_view
 from runs.pages.run_words import run_seconds
 from runs.pages.stage_lines import strip, trained_tokens
 from runs.report import DriftReport, drift_report
-from workers.catalogue import DOMAINS
-
-_FORMULAS: dict[str, tuple[str, str]] = {
-    "average": ("Average score", "mean of the last checkpoint's scores over all benchmarks (ACC)"),
-    "backward_transfer": (
-        "Backward transfer (BWT)",
-        "mean over domains of: score now − score after the domain's own stage; negative is forgetting",
-    ),
-    "forgetting": (
-        "Average forgetting",
-        "mean over domains of: best earlier score since the start − score now (Chaudhry et al. 2018)",
-    ),
-    "retention": ("Retention", "mean over domains of: score now ÷ score after the domain's own stage"),
-    "forward_transfer": (
-        "Forward transfer (FWT)",
-        "mean over domains of: score just before the domain's own stage − score at the start",
-    ),
-}
 
 
 @require_safe
 def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show verdict, matrix, curves, summary and, for a chosen cell, its flips; `part` answers what a script renews."""
+    assert isinstance(request.user, User)
     run = find_run(request, slug, number)
-    report, show = drift_report(run), _shown(request)
+    report = drift_report(run)
+    view, role = read_view(request, report.matrix), role_in(request.user, run.project)
+    baseline = find_baseline(run, report, view)
     is_part = request.GET.get("part") == "drift"
-    context = _head(run) | {
-        "is_part": is_part,
-        "verdict": report.verdict,
-        "columns": report.matrix.columns,
-        "rows": matrix_rows(report, show),
-        "show": show,
-        "shows": SHOWS.items(),
-        "measures": [*_measures(report.summary), _worst_drop(report)],
-        "recoveries": [_recovery_view(found, run.project, run) for found in report.recoveries],
-        "matrix_height": 38 + 32 * len(report.matrix.rows),
-        "matrix_url": f"{_figure_url(run.project, run, 'matrix')}?show={show}",
-        "n_scored": len(report.matrix.scored_rows()),
-        "chosen": chosen_cell(
-            report, run, show, cell=request.GET.get("cell", ""), before=request.GET.get("before", "")
-        ),
-    }
+    context = (
+        _head(run)
+        | _matrix_context(report, run, view)
+        | {
+            "is_part": is_part,
+            "may_act": role is not None and role.may(Role.RUNNER),
+            "view": view,
+            "verdict": report.verdict,
+            "baseline": baseline,
+            "baseline_choices": baseline_choices(run),
+            "kept_beside_baseline": view.kept("baseline"),
+            "measures": measure_views(report, baseline),
+            "address": view.address(),
+            "permalink": permalink(request, run, view),
+            "curves_id": f"curves-{baseline.run.number}" if baseline else "curves",
+            "curves_url": f"{figure_url(run, 'curves')}{f'?baseline={baseline.run.number}' if baseline else ''}",
+            "recoveries": [recovery_view(found, run) for found in report.recoveries],
+            "n_scored": len(report.matrix.scored_rows()),
+            "chosen": chosen_cell(report, run, view),
+        }
+    )
     return render(request, "runs/_drift.html" if is_part else "runs/drift.html", context)
+
+
+def _matrix_context(report: DriftReport, run: Run, view: DriftView) -> dict[str, Any]:
+    matrix = report.matrix
+    return {
+        "columns": matrix.columns,
+        "rows": matrix_rows(report, view, missing_views(run)),
+        "foot": matrix_foot(report),
+        "breaks": [break_words(matrix, found) for found in report.breaks],
+        "scored_rows": matrix.scored_rows(),
+        "ways": [{"key": key, "title": title, "url": view.address(show=key)} for key, title in SHOWS.items()],
+        "kept_beside_against": view.kept("against"),
+        "picture_id": f"picture-{view.show}-{view.against}" if view.show == "row" else f"picture-{view.show}",
+        "matrix_height": 38 + 32 * len(matrix.rows),
+        "matrix_url": f"{figure_url(run, 'matrix')}?show={view.show}&against={view.against}",
+    }
 
 
 def _head(run: Run) -> dict[str, Any]:
@@ -84,131 +93,3 @@ def _head(run: Run) -> dict[str, Any]:
             ("Drift", ""),
         ],
     }
-
-
-@require_safe
-def figure(request: HttpRequest, slug: str, number: int, name: str) -> HttpResponse:
-    """Answer one of the page's pictures as Plotly JSON, made by Python from the same report."""
-    run = find_run(request, slug, number)
-    theme: plots.Theme = "dark" if request.GET.get("theme") == "dark" else "light"
-    columns = next((n for n in (1, 2, 3, 4) if str(n) == request.GET.get("columns")), 4)
-    json = _draw(drift_report(run), name, theme=theme, columns=columns, show=_shown(request))
-    etag = f'"{hashlib.sha256(json.encode()).hexdigest()[:32]}"'
-    unchanged = get_conditional_response(request, etag=etag)
-    return unchanged or HttpResponse(
-        json, content_type="application/json", headers={"ETag": etag, "Cache-Control": "private, no-cache"}
-    )
-
-
-def _draw(report: DriftReport, name: str, *, theme: plots.Theme, columns: int, show: Show) -> str:
-    if name == "curves":
-        return plots.to_json(
-            plots.forgetting_curves(report.matrix, teachers=report.last_teachers, columns=columns, theme=theme)
-        )
-    if name == "matrix":
-        return plots.to_json(plots.matrix_heatmap(report.matrix, show, compact=columns == 1, theme=theme))
-    recovered = {found.row: found for found in report.recoveries}
-    row = name.removeprefix("recovery-")
-    if row not in recovered:
-        raise Http404
-    return plots.to_json(plots.recovery_bars(recovered[row], narrow=columns == 1, theme=theme))
-
-
-def _shown(request: HttpRequest) -> Show:
-    asked = request.GET.get("show")
-    return next((known for known in SHOWS if known == asked), "score")
-
-
-def _measures(summary: Summary) -> list[dict[str, Any]]:
-    """Each measure with its formula and the parts it is the mean of."""
-    shown = []
-    for name, (title, formula) in _FORMULAS.items():
-        measure: Measure = getattr(summary, name)
-        interval = (
-            words.change_interval(measure.interval) if name != "average" else words.score_interval(measure.interval)
-        )
-        shown.append(
-            {
-                "title": title,
-                "formula": formula,
-                "text": _value(name, measure),
-                "beside": interval,
-                "reason": measure.reason,
-                "parts": _parts(name, measure),
-            }
-        )
-    return shown
-
-
-def _worst_drop(report: DriftReport) -> dict[str, Any]:
-    """The one fall that a mean would hide."""
-    worst = report.summary.worst_drop
-    shown = {
-        "title": "Worst drop",
-        "formula": "the largest fall of one domain over one stage, among the stages that the last checkpoint comes from",
-        "reason": worst.reason,
-    }
-    if worst.difference is None:
-        return shown | {"text": "–"}
-    noise = "" if worst.is_significant or not worst.is_known else ", within noise"
-    place = f"{DOMAINS[worst.column].title} at {report.matrix.row(worst.row).title}{noise}"
-    return shown | {
-        "text": words.change(worst.difference),
-        "beside": words.change_interval(worst.interval),
-        "place": place,
-    }
-
-
-def _recovery_view(found: Recovery, project: Project, run: Run) -> dict[str, Any]:
-    """A MOPD stage's recovery as sentence, picture and table."""
-    return {
-        "row": found.row,
-        "text": ""
-        if found.fraction is None
-        else words.joined(words.percent(found.fraction), words.percent_interval(found.interval)),
-        "reason": found.reason,
-        "url": _figure_url(project, run, f"recovery-{found.row}"),
-        "height": 36 + 36 * len(found.domains),
-        "narrow_height": 36 + 54 * len(found.domains),
-        "lines": [_recovery_line(domain) for domain in found.domains],
-    }
-
-
-def _recovery_line(domain: DomainRecovery) -> dict[str, str]:
-    def level(cell: ScoreCell | None) -> str:
-        return words.score(cell.mean) if cell else "–"
-
-    fraction = (
-        ""
-        if domain.fraction is None
-        else words.joined(words.percent(domain.fraction), words.percent_interval(domain.interval))
-    )
-    return {
-        "title": domain.title,
-        "teacher": domain.teacher_row or "",
-        "before": level(domain.before),
-        "after": level(domain.after),
-        "level": level(domain.teacher),
-        "fraction": fraction,
-        "reason": domain.reason,
-    }
-
-
-def _figure_url(project: Project, run: Run, name: str) -> str:
-    return reverse("runs:drift-figure", args=(project.slug, run.number, name))
-
-
-def _value(name: str, measure: Measure) -> str:
-    if measure.value is None:
-        return "–"
-    return _written(name, measure.value)
-
-
-def _written(name: str, value: float) -> str:
-    if name == "retention":
-        return words.percent(value)
-    return words.score(value) if name in ("average", "forgetting") else words.change(value)
-
-
-def _parts(name: str, measure: Measure) -> list[tuple[str, str]]:
-    return [(DOMAINS[domain].title, _written(name, value)) for domain, value in measure.parts.items()]

@@ -1,28 +1,24 @@
 """The stages x benchmarks matrix as the page shows it: a table of cells with their words, tones and bars."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 from runs.drift import words
-from runs.drift.changes import Change
+from runs.drift.changes import Change, ChangeMatrix
 from runs.drift.matrix import ColumnInfo, RowInfo, ScoreCell
+from runs.drift.power import Detectable
+from runs.pages.drift_view import DriftView, Show
 from runs.report import DriftReport
 
-Show = Literal["score", "start", "previous", "peak", "own"]
-SHOWS: dict[Show, str] = {
-    "score": "Score",
-    "previous": "vs previous",
-    "start": "vs start",
-    "peak": "vs peak",
-    "own": "vs own stage",
-}
 _SCALE = 0.3  # a change of 30 points has the full colour
-assert set(SHOWS) == set(get_args(Show))
 
 
 @dataclass(frozen=True)
 class CellView:
-    """One cell: `tone` is score, gain, loss, noise or none; low, high and at place the interval's bar, in per cent."""
+    """One cell: `tone` is score, gain, loss, noise or none; low, high and at place the interval's bar, in per cent.
+
+    `broken` says why the line to the nearest scored checkpoint before it must not be drawn, empty where it may.
+    """
 
     column: ColumnInfo
     text: str
@@ -35,10 +31,34 @@ class CellView:
     at: float = 0.0
     is_own: bool = False
     is_best: bool = False
+    broken: str = ""
+    url: str = ""
+    is_scored: bool = True
+    is_chosen: bool = False
 
     @property
     def has_interval(self) -> bool:
         return self.high > self.low
+
+
+@dataclass(frozen=True)
+class MissingView:
+    """What stands in the cells of a checkpoint that have no score, and whether somebody may ask for them now."""
+
+    text: str
+    about: str
+    can_be_asked: bool = False
+
+
+NOT_TRAINED = MissingView("–", "not trained yet")
+
+
+@dataclass(frozen=True)
+class FootView:
+    """The smallest change a benchmark can see."""
+
+    text: str
+    about: str
 
 
 @dataclass(frozen=True)
@@ -49,7 +69,7 @@ class RowView:
     row: RowInfo
     cells: list[CellView]
     mean: str
-    is_scored: bool
+    missing: MissingView
 
     @property
     def only_domain(self) -> str:
@@ -57,27 +77,57 @@ class RowView:
         return self.row.domains[0] if len(self.row.domains) == 1 else ""
 
 
-def matrix_rows(report: DriftReport, show: Show) -> list[RowView]:
-    """Lay out the matrix for one way of looking at it."""
-    matrix = report.matrix
+def matrix_rows(report: DriftReport, view: DriftView, missing: Mapping[str, MissingView]) -> list[RowView]:
+    """Lay out the matrix for one way of looking at it; missing: row key -> what its empty cells say."""
+    matrix, changes = report.matrix, shown_changes(report, view)
+    address = view.address(cell="", before="")
+    link = f"{address}{'&' if address != '?' else ''}cell="
+    broken = {(found.after, found.column): found.reason for found in report.breaks}
     rows = []
     for position, row in enumerate(matrix.rows):
-        cells = [_cell(report, row, column, show) for column in matrix.columns]
+        absent = missing.get(row.key, NOT_TRAINED)
+        cells = [
+            replace(
+                _cell(report, row, column, view.show, changes[row.key, column.domain], absent),
+                broken=broken.get((row.key, column.domain), ""),
+                url=f"{link}{row.key}:{column.domain}#cell",
+                is_chosen=view.cell == f"{row.key}:{column.domain}",
+            )
+            for column in matrix.columns
+        ]
         found = [cell.mean for column in matrix.columns if (cell := matrix.cell(row.key, column.domain))]
         mean = words.score(sum(found) / len(found)) if len(found) == len(matrix.columns) else "–"
-        rows.append(RowView(position, row, cells, mean, matrix.is_scored(row.key)))
+        rows.append(RowView(position, row, cells, mean, absent))
     return rows
 
 
-def _cell(report: DriftReport, row: RowInfo, column: ColumnInfo, show: Show) -> CellView:
+def shown_changes(report: DriftReport, view: DriftView) -> ChangeMatrix:
+    """Find the changes that a way of looking at the matrix rests on."""
+    if view.show == "row":
+        return report.changes_against(view.against)
+    return report.changes["previous" if view.show == "score" else view.show]
+
+
+def matrix_foot(report: DriftReport) -> list[FootView]:
+    """Say for each benchmark how small a change it can see."""
+    return [_foot(report.detectable[column.domain]) for column in report.matrix.columns]
+
+
+def _foot(found: Detectable) -> FootView:
+    if found.change is None:
+        return FootView("–", found.reason)
+    about = f"a true change of {words.score(found.change)} points is found in 8 of 10 cases on these {found.n} problems"
+    return FootView(f"±{words.score(found.change)}", about)
+
+
+def _cell(
+    report: DriftReport, row: RowInfo, column: ColumnInfo, show: Show, change: Change, missing: MissingView
+) -> CellView:
     domain = column.domain
     score = report.matrix.cell(row.key, domain)
     if score is None:
-        return CellView(column, "–", "none", "not scored yet")
-    if show == "score":
-        view = _score_view(column, score, report.changes["previous"][row.key, domain])
-    else:
-        view = _change_view(column, score, report.changes[show][row.key, domain])
+        return CellView(column, missing.text, "none", missing.about, is_scored=False)
+    view = _score_view(column, score, change) if show == "score" else _change_view(column, score, change)
     best = report.best.get(domain)
     return replace(
         view,
@@ -88,7 +138,7 @@ def _cell(report: DriftReport, row: RowInfo, column: ColumnInfo, show: Show) -> 
 
 def _score_view(column: ColumnInfo, score: ScoreCell, change: Change) -> CellView:
     low, high = score.interval or (score.mean, score.mean)
-    about = words.joined(words.score(score.mean), words.score_interval(score.interval), f"n = {score.n}")
+    about = words.cell(score)
     mark = "+" if change.is_gain else "−" if change.is_loss else "·" if change.is_known else ""
     return CellView(
         column,
@@ -108,7 +158,7 @@ def _change_view(column: ColumnInfo, score: ScoreCell, change: Change) -> CellVi
         return CellView(column, "–", "none", change.reason)
     tone = "gain" if change.is_gain else "loss" if change.is_loss else "noise" if change.is_known else "none"
     low, high = change.interval or (change.difference, change.difference)
-    about = f"{change_words(change)}; score {words.score(score.mean)}, n = {score.n}"
+    about = f"{change_words(change)}; score {words.cell(score)}"
     return CellView(
         column,
         words.change(change.difference),
@@ -125,7 +175,7 @@ def change_words(change: Change) -> str:
     """Write a change with its interval, and whether it is noise; or why there is none."""
     if change.difference is None:
         return change.reason
-    weight = "" if change.is_significant else ", within noise" if change.is_known else ""
+    weight = "" if change.is_significant else ", within noise" if change.is_known else f", {change.reason}"
     return words.joined(
         words.change(change.difference), words.change_interval(change.interval), f"since {change.reference}{weight}"
     )

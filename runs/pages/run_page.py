@@ -49,6 +49,8 @@ LOG_BYTES = 32_768
 def run_page(request: HttpRequest, slug: str, number: int, name: str | None = None) -> HttpResponse:
     """Show a run and one of its stages; `part` in the address answers only that fragment, for live updates."""
     run = find_run(request, slug, number)
+    if run.published:  # nothing happened here: all there is of it are its scores
+        return redirect("runs:drift", slug, number)
     stage = find_stage(run, name) if name else current_stage(run)
     part = request.GET.get("part")
     if part == "rollouts":

@@ -5,12 +5,15 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from runs.pages import (
     compose,
+    drift_export,
+    drift_figures,
     drift_page,
     figures,
     health,
     home,
     live,
     members,
+    missing_scores,
     recipes,
     run_list,
     run_page,
@@ -34,7 +37,9 @@ run_pages: tuple[list[URLPattern | URLResolver], str] = (
                     path("<int:number>/stages/<slug:name>/log/", run_page.log, name="log"),
                     path("<int:number>/stages/<slug:name>/curves/<slug:curve>/", figures.curve, name="figure"),
                     path("<int:number>/drift/", drift_page.drift, name="drift"),
-                    path("<int:number>/drift/figures/<slug:name>/", drift_page.figure, name="drift-figure"),
+                    path("<int:number>/drift/figures/<slug:name>/", drift_figures.figure, name="drift-figure"),
+                    path("<int:number>/drift/export/<str:name>", drift_export.export, name="drift-export"),
+                    path("<int:number>/drift/score/", missing_scores.score_again, name="score-again"),
                     path("<int:number>/<slug:action>/", run_page.act, name="action"),  # last: it takes any word
                 ]
             ),

@@ -2,7 +2,8 @@
 
 A panel answers three questions at a glance: which stage trained the domain (its band), what later stages did to it (the
 line), and how close each MOPD stage came to its teacher (violet bands, dashed line). A line only joins a checkpoint to
-the one it starts from, and breaks where the protocol changed or a score is missing; a side branch hangs off it, dotted.
+the one it starts from. It breaks where a score is missing, and where two may not be compared: there stands a mark that
+says why. What the last checkpoint does not descend from is a side branch: faint, and joined by dots.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from runs.drift import ColumnInfo, ScoreCell, ScoreMatrix, words
+from runs.drift import Break, ColumnInfo, RowInfo, ScoreCell, ScoreMatrix, find_breaks, words
 from runs.drift.comparability import why_incomparable
 from runs.plots.theme import (
     MARKERS,
@@ -28,19 +29,27 @@ from runs.plots.theme import (
 
 PANEL, GAP, TOP, BOTTOM, LEFT, RIGHT = 168, 62, 30, 92, 28, 10  # pixels
 LONGEST_NAME = 17  # letters of a checkpoint below a panel
+FAINT = 0.4  # opacity of a side branch
 
 
 def forgetting_curves(
-    matrix: ScoreMatrix, *, teachers: Mapping[str, str] | None = None, columns: int = 4, theme: Theme = "light"
+    matrix: ScoreMatrix,
+    *,
+    teachers: Mapping[str, str] | None = None,
+    references: Mapping[str, Mapping[str, float]] | None = None,
+    columns: int = 4,
+    theme: Theme = "light",
 ) -> go.Figure:
     """Draw a panel per domain, `columns` side by side.
 
     teachers: domain -> the row that taught it in the last MOPD stage; its score becomes the dashed line.
+    references: name -> domain -> a score to hold the curves against, 0 to 1, such as another run's last.
     """
     tokens = TOKENS[theme]
     n_rows = max(1, -(-len(matrix.columns) // columns))
     height = TOP + BOTTOM + n_rows * PANEL + (n_rows - 1) * GAP
     layout: Part = {"margin": {"t": TOP, "b": BOTTOM, "l": LEFT, "r": RIGHT}}
+    breaks = find_breaks(matrix)
     data: list[Part] = []
     shapes: list[Part] = []
     notes: list[Part] = []
@@ -49,8 +58,12 @@ def forgetting_curves(
         axes, title = _axes(matrix, tokens, position, columns, height)
         layout |= {f"xaxis{number}": axes[0], f"yaxis{number}": axes[1]}
         levels = _levels(matrix, column, (teachers or {}).get(column.domain), tokens)
+        levels += _reference_levels(column, references or {}, tokens)
+        broken = [(_middle(matrix, found), found.reason) for found in breaks if found.column == column.domain]
         shapes += [*_bands(matrix, column, number, tokens), *[_level_line(level, number) for level in levels]]
+        shapes += [_break_line(at, number, tokens) for at, _ in broken]
         notes += [title, *[_level_name(level, number) for level in levels]]
+        notes += [_break_mark(at, reason, number, tokens) for at, reason in broken]
         data += _scores(matrix, column, number, tokens)
     return make_figure(tokens, height=height, data=data, shapes=shapes, notes=notes, layout=layout)
 
@@ -138,6 +151,33 @@ def _levels(matrix: ScoreMatrix, column: ColumnInfo, teacher: str | None, tokens
     return chance + ([_Level("teacher", _points_of(cell), tokens.mopd, "dash", "left")] if cell else [])
 
 
+def _reference_levels(
+    column: ColumnInfo, references: Mapping[str, Mapping[str, float]], tokens: Tokens
+) -> list[_Level]:
+    return [
+        _Level(name, round(100 * scores[column.domain], 2), tokens.accent, "longdash", "right")
+        for name, scores in references.items()
+        if column.domain in scores
+    ]
+
+
+def _middle(matrix: ScoreMatrix, found: Break) -> float:
+    """Place a break between its two checkpoints."""
+    positions = {row.key: position for position, row in enumerate(matrix.rows)}
+    return (positions[found.before] + positions[found.after]) / 2
+
+
+def _break_line(at: float, number: str, tokens: Tokens) -> Part:
+    place: Part = {"xref": f"x{number}", "yref": f"y{number} domain", "x0": at, "x1": at, "y0": 0, "y1": 0.9}
+    return {"type": "line", **place, "line": {"color": tokens.loss, "width": 1, "dash": "dot"}, "layer": "below"}
+
+
+def _break_mark(at: float, reason: str, number: str, tokens: Tokens) -> Part:
+    place: Part = {"xref": f"x{number}", "yref": f"y{number} domain", "x": at, "y": 1}
+    font = {"size": 12, "color": tokens.loss}
+    return {"text": "≠", "hovertext": f"not joined: {reason}", **place, "yanchor": "top", "font": font}
+
+
 def _level_line(level: _Level, number: str) -> Part:
     place: Part = {"xref": f"x{number} domain", "yref": f"y{number}", "x0": 0, "x1": 1, "y0": level.at, "y1": level.at}
     return {"type": "line", **place, "line": {"color": level.colour, "width": 1, "dash": level.dash}, "layer": "below"}
@@ -170,13 +210,21 @@ def _scores(matrix: ScoreMatrix, column: ColumnInfo, number: str, tokens: Tokens
         else []
     )
     solid = {**join, "x": line[0], "y": line[1], "line": {"color": tokens.line, "width": 1.5}}
-    return [*dotted, solid, {**common, **_points(matrix, column, tokens)}]
+    main = _main_line(matrix)
+    beside = _points(matrix, column, [row for row in matrix.rows if row.key not in main], tokens)
+    points: Part = {**common, **_points(matrix, column, [row for row in matrix.rows if row.key in main], tokens)}
+    return [*dotted, solid, points, *([{**common, **beside, "opacity": FAINT}] if beside["x"] else [])]
+
+
+def _main_line(matrix: ScoreMatrix) -> set[str]:
+    """The rows that the last checkpoint descends from, and itself; all rows while nothing is scored."""
+    final = matrix.final_row()
+    return {row.key for row in (matrix.lineage(final.key) if final else matrix.rows)}
 
 
 def _links(matrix: ScoreMatrix, column: ColumnInfo) -> tuple[tuple[list[float | None], list[float | None]], ...]:
     """Join each checkpoint with the one it starts from: the lineage of the last one, and the side branches."""
-    final = matrix.final_row()
-    main = {row.key for row in matrix.lineage(final.key)} if final else set()
+    main = _main_line(matrix)
     positions = {row.key: position for position, row in enumerate(matrix.rows)}
     line: tuple[list[float | None], list[float | None]] = ([], [])
     side: tuple[list[float | None], list[float | None]] = ([], [])
@@ -191,9 +239,10 @@ def _links(matrix: ScoreMatrix, column: ColumnInfo) -> tuple[tuple[list[float | 
     return line, side
 
 
-def _points(matrix: ScoreMatrix, column: ColumnInfo, tokens: Tokens) -> Part:
+def _points(matrix: ScoreMatrix, column: ColumnInfo, rows: list[RowInfo], tokens: Tokens) -> Part:
     domains = tuple(c.domain for c in matrix.columns)
-    scored = [(at, row, cell) for at, row in enumerate(matrix.rows) if (cell := matrix.cell(row.key, column.domain))]
+    positions = {row.key: position for position, row in enumerate(matrix.rows)}
+    scored = [(positions[row.key], row, cell) for row in rows if (cell := matrix.cell(row.key, column.domain))]
     return {
         "mode": "markers",
         "name": column.title,

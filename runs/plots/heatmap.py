@@ -9,10 +9,10 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from runs.drift import Change, ScoreCell, ScoreMatrix, Since, find_changes, words
+from runs.drift import Change, ChangeMatrix, ScoreCell, ScoreMatrix, find_changes, words
 from runs.plots.theme import CLEAR, TOKENS, Part, Theme, Tokens, between, clipped, make_figure, quiet_axis, readable_on
 
-Mode = Literal["score", "start", "previous", "peak", "own"]
+Mode = Literal["score", "start", "previous", "peak", "own", "row"]
 ROW, TOP = 32, 30  # pixels
 FULL_CHANGE = 0.4  # a change of 40 points has the full colour
 
@@ -29,20 +29,23 @@ def matrix_heatmap(
     matrix: ScoreMatrix,
     mode: Mode = "score",
     *,
-    start: str | None = None,
+    changes: ChangeMatrix | None = None,
     compact: bool = False,
     theme: Theme = "light",
 ) -> go.Figure:
-    """Draw the scores, or their changes since the start, the row before, the peak or the own stage.
+    """Draw the scores, or their changes since the start, the row before, the peak, the own stage or one chosen row.
 
-    compact: whole points and short names, for a narrow screen; the hover has the decimals.
+    changes: where they are known already; those since a chosen row always have to be given. compact: whole points and short
+    names, for a narrow screen; the hover has the decimals.
     """
     tokens = TOKENS[theme]
     decimals, length = (0, 9) if compact else (1, 24)
     cells = (
         _score_cells(matrix, decimals, tokens)
         if mode == "score"
-        else _change_cells(matrix, mode, start, decimals, tokens)
+        else _change_cells(
+            matrix, find_changes(matrix, mode) if changes is None and mode != "row" else changes or {}, decimals, tokens
+        )
     )
     n_rows, n_columns = len(matrix.rows), len(matrix.columns)
     layout = {
@@ -77,10 +80,7 @@ def _score_cell(cell: ScoreCell | None, decimals: int, tokens: Tokens) -> _Cell:
     return _Cell(words.score(cell.mean, decimals=decimals), colour, readable_on(colour, tokens), words.cell(cell))
 
 
-def _change_cells(
-    matrix: ScoreMatrix, since: Since, start: str | None, decimals: int, tokens: Tokens
-) -> list[list[_Cell]]:
-    found = find_changes(matrix, since, start=start)
+def _change_cells(matrix: ScoreMatrix, found: ChangeMatrix, decimals: int, tokens: Tokens) -> list[list[_Cell]]:
     return [
         [_change_cell(matrix, found[row.key, column.domain], decimals, tokens) for column in matrix.columns]
         for row in matrix.rows

@@ -56,8 +56,11 @@ def test_a_line_breaks_where_scores_cannot_be_compared(build) -> None:
     whole = lines(forgetting_curves(matrix))[0]
     assert [x for x in whole.x if x is not None] == [0, 1, 1, 2, 2, 3]
     greedy = {key: replace(cell, protocol="greedy" if key[0] == "mopd" else "") for key, cell in matrix.cells.items()}
-    broken = lines(forgetting_curves(replace(matrix, cells=greedy)))[0]
-    assert [x for x in broken.x if x is not None] == [0, 1, 1, 2]
+    figure = forgetting_curves(replace(matrix, cells=greedy))
+    assert [x for x in lines(figure)[0].x if x is not None] == [0, 1, 1, 2]
+    marks = [(note.x, note.hovertext) for note in figure.layout.annotations if note.text == "≠"]
+    assert marks == [(2.5, "not joined: scored under another protocol")] * 2
+    assert [shape.x0 for shape in figure.layout.shapes if shape.yref == "y domain" and shape.type == "line"] == [2.5]
 
 
 def test_a_side_branch_hangs_dotted_off_its_start(build) -> None:
@@ -66,6 +69,16 @@ def test_a_side_branch_hangs_dotted_off_its_start(build) -> None:
     side, main = lines(forgetting_curves(replace(matrix, rows=rows)))[:2]
     assert (list(side.x), side.line.dash) == ([1, 2, None], "dot")
     assert list(main.x) == [0, 1, None, 1, 3, None]
+    points, sibling = [each for each in forgetting_curves(replace(matrix, rows=rows)).data if each.name == "If"]
+    assert (list(points.x), points.opacity) == ([0, 1, 3], None)
+    assert (list(sibling.x), sibling.opacity) == ([2], 0.4)
+
+
+def test_another_runs_level_is_a_named_line(build) -> None:
+    figure = forgetting_curves(build(CHAIN), references={"last of #3": {"if": 0.6}})
+    levels = [(shape.yref, shape.y0, shape.line.dash) for shape in figure.layout.shapes if shape.type == "line"]
+    assert levels == [("y", pytest.approx(60), "longdash")]
+    assert [note.y for note in figure.layout.annotations if note.text == "last of #3"] == [pytest.approx(60)]
 
 
 def test_curves_of_an_unfinished_run(build) -> None:

@@ -20,7 +20,7 @@ OF_NO_PROJECT = {"home", "new-project", "password", "tokens"}
 ARGUMENTS = {
     "slug": "team", "number": 1, "name": "warm", "curve": "loss", "action": "cancel", "version": 1,
 }  # fmt: skip
-NAMES = {"drift-figure": "curves", "recipes:detail": "small", "recipes:yaml": "small"}
+NAMES = {"drift-figure": "curves", "drift-export": "report.md", "recipes:detail": "small", "recipes:yaml": "small"}
 
 
 def _page_patterns(resolver: URLResolver, prefix: str = "", namespace: str = "") -> Iterator[tuple[str, str]]:

@@ -1,0 +1,152 @@
+"""Measure the review of a large run: 24 benchmarks x 12 checkpoints x 500 items with paired intervals.
+
+    python -m bench.review        with `make up` serving in another terminal
+
+The run is seeded once, into a project of its own. The server's times are those of one answer in this process, wall and CPU:
+cold is a process that knows nothing of the run yet, warm one that has made its report before. Chromium opens the page as
+`make up` serves it. Prints medians and writes bench/results/review.md.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cascade_web.settings")
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright's loop runs in this thread; we query between its calls
+django.setup()
+
+import psutil  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.urls import reverse  # noqa: E402
+from playwright.sync_api import sync_playwright  # noqa: E402
+from sesame.utils import get_query_string  # noqa: E402
+
+from bench.pages import FLAGS  # noqa: E402
+from bench.review_data import N_BENCHMARKS, N_ITEMS, N_STAGES, seed_run  # noqa: E402
+from runs import report  # noqa: E402
+from runs.models import Run  # noqa: E402
+
+RESULTS = Path(__file__).resolve().parent / "results" / "review.md"
+COLD, WARM, DRAWN = 5, 20, 3  # how often each is measured
+ASKED = {
+    "the page": ("", 200, 3000),
+    "changes since any checkpoint": ("?show=row&against=stage_03", 200, 3000),
+    "flips of a pair": ("?cell=stage_10:bench_05&before=stage_01", 300, 3000),
+    "the curves as Plotly JSON": ("figures/curves/", 200, 3000),
+    "one HTML file": ("export/report.html", 1000, 3000),
+}
+WATCH = """new PerformanceObserver((seen) => {
+  window.longest = Math.max(window.longest ?? 0, ...seen.getEntries().map((task) => task.duration));
+}).observe({ type: "longtask", buffered: true });"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one answer costs, in ms."""
+
+    wall: float
+    cpu: float
+
+
+def main() -> None:
+    """Seed, measure, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--address", default=f"http://127.0.0.1:{os.environ.get('CASCADE_PORT', '8000')}")
+    arguments = parser.parse_args()
+    run = seed_run()
+    lines = [line(what, run, *asked) for what, asked in ASKED.items()]
+    lines += drawn_lines(run, arguments.address)
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(head() + "\n".join(lines) + "\n")
+    print(RESULTS.read_text())
+
+
+def line(what: str, run: Run, path: str, warm_target: int, cold_target: int) -> str:
+    """Measure one address cold and warm: a row of the table."""
+    settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
+    client = Client()
+    client.force_login(run.created_by)
+    address = reverse("runs:drift", args=(run.project.slug, run.number)) + path
+    cost_of(client, address)  # what is imported with the first answer is no part of any
+    cold = median([cost_of(client, address, is_cold=True) for _ in range(COLD)])
+    warm = median([cost_of(client, address) for _ in range(WARM)])
+    return (
+        f"| server, {what} | {warm.wall:.0f} ms ({warm.cpu:.0f} CPU) | {warm_target} ms "
+        f"| {cold.wall:.0f} ms ({cold.cpu:.0f} CPU) | {cold_target} ms |"
+    )
+
+
+def cost_of(client: Client, address: str, *, is_cold: bool = False) -> Cost:
+    """Ask once."""
+    if is_cold:
+        report.forget()
+    wall, cpu = time.perf_counter(), time.process_time()
+    answer = client.get(address)
+    assert answer.status_code == 200, f"{address} answered {answer.status_code}"
+    return Cost(1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu))
+
+
+def median(costs: list[Cost]) -> Cost:
+    return Cost(statistics.median(cost.wall for cost in costs), statistics.median(cost.cpu for cost in costs))
+
+
+def drawn_lines(run: Run, address: str) -> list[str]:
+    """Open the page in Chromium, the plots brought into sight: rows of the table."""
+    page_of = address + reverse("runs:drift", args=(run.project.slug, run.number))
+    first, curves, longest, memory = [], [], [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        context = browser.new_context(viewport={"width": 1440, "height": 1000})
+        context.new_page().goto(f"{address}{reverse('sign-in-link')}{get_query_string(run.created_by)}")
+        for _ in range(DRAWN):
+            fresh = browser.new_context(viewport={"width": 1440, "height": 1000}, storage_state=context.storage_state())
+            page = fresh.new_page()
+            page.add_init_script(WATCH)
+            page.goto(page_of)
+            first.append(float(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")))
+            started = time.perf_counter()
+            page.locator("#curves").scroll_into_view_if_needed()
+            page.locator("#curves[data-drawn]").wait_for(timeout=60_000)
+            curves.append(1000 * (time.perf_counter() - started))
+            longest.append(float(page.evaluate("window.longest ?? 0")))
+            memory.append(browser_mb())
+            fresh.close()
+        browser.close()
+    return [
+        f"| Chromium, verdict and matrix painted | {statistics.median(first):.0f} ms | 1500 ms | | |",
+        f"| Chromium, all curves drawn once they are in sight | {statistics.median(curves):.0f} ms | 1500 ms | | |",
+        f"| Chromium, the longest task | {statistics.median(longest):.0f} ms | 200 ms | | |",
+        f"| Chromium, all its processes | {statistics.median(memory):.0f} MB | 500 MB | | |",
+    ]
+
+
+def browser_mb() -> float:
+    """Proportional memory of the browser's processes, in MB (10^6 bytes): what they share is counted once."""
+    found = [p for p in psutil.Process().children(recursive=True) if "chrom" in p.name()]
+    return float(sum(process.memory_full_info().pss for process in found)) / 1e6
+
+
+def head() -> str:
+    """Write what comes above the rows."""
+    load = os.getloadavg()[0]
+    return f"""\
+# The review of a large run
+
+`.venv/bin/python -m bench.review` on {os.cpu_count()} cores ({platform.machine()}), load {load:.1f} as it began to write:
+{N_BENCHMARKS} benchmarks x {N_STAGES + 1} checkpoints x {N_ITEMS} items.
+
+| what | warm | target | cold | target |
+|---|---:|---:|---:|---:|
+"""
+
+
+if __name__ == "__main__":
+    main()

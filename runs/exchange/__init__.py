@@ -1,0 +1,1 @@
+"""What goes out of the product and comes into it, a file per format."""

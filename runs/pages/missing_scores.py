@@ -1,0 +1,63 @@
+"""Checkpoints without scores: what their cells say, and asking for a scoring again."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from runs import lifecycle
+from runs.models import Checkpoint, Role, Run, Status
+from runs.pages.find import find_run
+from runs.pages.matrix_view import MissingView
+from runs.report import drift_report
+from workers.spec import BASE
+
+_WAITS = {
+    Status.QUEUED: MissingView("–", "waits to be scored"),
+    Status.RUNNING: MissingView("…", "is being scored"),
+    Status.STALE: MissingView("…", "its scoring has been silent; the next free worker takes it"),
+    Status.PAUSED: MissingView("–", "the run is paused; resume scores it"),
+}
+
+_ENDED = {
+    Status.FAILED: "failed",
+    Status.CANCELLED: "was cancelled",
+    Status.SUCCEEDED: "left this benchmark out",
+}
+
+
+def missing_views(run: Run) -> dict[str, MissingView]:
+    """Say for every checkpoint of a run what stands in a cell without a score; row key -> words."""
+    return {key: _missing(checkpoint) for key, checkpoint in _checkpoints(run).items()}
+
+
+@require_POST
+def score_again(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Queue the scoring of a checkpoint that lacks scores."""
+    run = find_run(request, slug, number, needs=Role.RUNNER)
+    row = request.POST.get("row", "")
+    checkpoint = _checkpoints(run).get(row)
+    if checkpoint is None:
+        raise Http404
+    try:
+        if all(drift_report(run).matrix.cell(row, b["domain"]) for b in run.document["benchmarks"]):
+            raise lifecycle.NotPossibleError(f"{checkpoint} has all its scores; nothing was queued")
+        lifecycle.score_again(checkpoint)
+        messages.success(request, f"Queued: {checkpoint} is scored by the next free worker.")
+    except lifecycle.NotPossibleError as error:
+        messages.error(request, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+    return redirect("runs:drift", slug, number)
+
+
+def _checkpoints(run: Run) -> dict[str, Checkpoint]:
+    """The last checkpoint of each row."""
+    return {checkpoint.stage.name if checkpoint.stage else BASE: checkpoint for checkpoint in run.checkpoints.all()}
+
+
+def _missing(checkpoint: Checkpoint) -> MissingView:
+    if checkpoint.shown_status in _WAITS:
+        return _WAITS[checkpoint.shown_status]
+    why = f"its scoring {_ENDED[Status(checkpoint.status)]}"
+    if checkpoint.failure_reason:
+        why += f": {checkpoint.failure_reason}"
+    return MissingView("–", why, can_be_asked=lifecycle.can_be_scored_again(checkpoint))
