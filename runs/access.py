@@ -70,7 +70,7 @@ def create_project(name: str, owner: User) -> Project:
 
 def add_member(project: Project, username: str, role: Role, *, by: User) -> Membership:
     """Add a person; raises MembershipError where that is not possible."""
-    with _members_locked(project):
+    with project_locked(project):
         _may_give(by, project, role)
         user = User.objects.filter(username=username).first()
         if user is None:
@@ -82,7 +82,7 @@ def add_member(project: Project, username: str, role: Role, *, by: User) -> Memb
 
 def change_role(membership: Membership, role: Role, *, by: User) -> None:
     """Give a member another role; raises MembershipError where that is not possible."""
-    with _members_locked(membership.project):
+    with project_locked(membership.project):
         membership.refresh_from_db()
         _may_give(by, membership.project, Role(membership.role))
         _may_give(by, membership.project, role)
@@ -94,7 +94,7 @@ def change_role(membership: Membership, role: Role, *, by: User) -> None:
 
 def remove_member(membership: Membership, *, by: User) -> None:
     """Remove a member; raises MembershipError for the last owner."""
-    with _members_locked(membership.project):
+    with project_locked(membership.project):
         membership.refresh_from_db()
         _may_give(by, membership.project, Role(membership.role))
         _keep_an_owner(membership)
@@ -102,8 +102,8 @@ def remove_member(membership: Membership, *, by: User) -> None:
 
 
 @contextmanager
-def _members_locked(project: Project) -> Iterator[None]:
-    """One change of members at a time, so that two owners cannot remove each other at once."""
+def project_locked(project: Project) -> Iterator[None]:
+    """One change of members, policy or aliases at a time, so that two owners cannot remove each other at once."""
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)
         yield

@@ -43,6 +43,8 @@ Work = Stage | Checkpoint
 class NotPossibleError(ValueError):
     """What was asked does not fit the present status; the message says what does."""
 
+    code = "not_possible"  # stays the same when the words change
+
 
 @dataclass(frozen=True)
 class Claim:

@@ -85,6 +85,7 @@
     goTo(new URL(link.getAttribute("href"), location.href).href);
   });
   page.addEventListener("submit", (event) => {
+    if (event.target.method !== "get") return; // what changes something goes its own way
     event.preventDefault();
     goTo(`${location.pathname}?${new URLSearchParams(new FormData(event.target))}#cell`);
   });

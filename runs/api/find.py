@@ -8,7 +8,7 @@ from django.http import Http404
 from rest_framework.request import Request
 
 from runs.access import require
-from runs.models import Checkpoint, Project, Recipe, Role, Run, Stage
+from runs.models import Checkpoint, Project, Proposal, Recipe, Role, Run, Stage
 
 Row = TypeVar("Row", bound=Model)
 
@@ -42,6 +42,13 @@ def find_checkpoint(request: Request, public_id: str) -> Checkpoint:
     checkpoint = _one(Checkpoint.objects.select_related("run__project", "stage"), public_id)
     _allow(request, checkpoint.run.project, Role.VIEWER)
     return checkpoint
+
+
+def find_proposal(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> Proposal:
+    rows = Proposal.objects.select_related("project", "checkpoint__run__project", "checkpoint__stage", "proposer")
+    proposal = _one(rows, public_id)
+    _allow(request, proposal.project, needs)
+    return proposal
 
 
 def with_work(runs: QuerySet[Run]) -> QuerySet[Run]:

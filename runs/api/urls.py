@@ -11,6 +11,16 @@ from runs.api.drift import RunDrift
 from runs.api.estimate import Estimate
 from runs.api.metrics import MetricSeries, StageMetrics
 from runs.api.projects import Projects
+from runs.api.proposals import (
+    Aliases,
+    Audit,
+    PromoteProposal,
+    ProposalDetail,
+    Proposals,
+    RenewProposal,
+    ReviewProposal,
+    WithdrawProposal,
+)
 from runs.api.recipes import RecipeDetail, Recipes
 from runs.api.reference import PresetDetail, Presets, RecipeSchema
 from runs.api.runs import CancelRun, PauseRun, ResumeRun, RetryRun, RunDetail, Runs
@@ -45,6 +55,14 @@ urlpatterns = [
     path("projects/<slug:slug>/recipes/", Recipes.as_view(), name="api-recipes"),
     path("projects/<slug:slug>/estimate/", Estimate.as_view(), name="api-estimate"),
     path("projects/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
+    path("projects/<slug:slug>/proposals/", Proposals.as_view(), name="api-proposals"),
+    path("projects/<slug:slug>/aliases/", Aliases.as_view(), name="api-aliases"),
+    path("projects/<slug:slug>/audit/", Audit.as_view(), name="api-audit"),
+    path("proposals/<id:public_id>/", ProposalDetail.as_view(), name="api-proposal"),
+    path("proposals/<id:public_id>/review/", ReviewProposal.as_view(), name="api-proposal-review"),
+    path("proposals/<id:public_id>/renew/", RenewProposal.as_view(), name="api-proposal-renew"),
+    path("proposals/<id:public_id>/withdraw/", WithdrawProposal.as_view(), name="api-proposal-withdraw"),
+    path("proposals/<id:public_id>/promote/", PromoteProposal.as_view(), name="api-proposal-promote"),
     path("recipes/<id:public_id>/", RecipeDetail.as_view(), name="api-recipe"),
     path("runs/<id:public_id>/", RunDetail.as_view(), name="api-run"),
     path("runs/<id:public_id>/pause/", PauseRun.as_view(), name="api-run-pause"),

@@ -5,11 +5,14 @@ from runs.models.checkpoint import Checkpoint
 from runs.models.claim import Claimable, Status
 from runs.models.metric import Metric
 from runs.models.recipe import Recipe
+from runs.models.review import Alias, AuditEntry, Proposal, Review, ReviewPolicy, Verdict
 from runs.models.run import Attempt, Need, Run, Stage
 from runs.models.score import Benchmark, ItemResult, Score
 
 __all__ = [
+    "Alias",
     "Attempt",
+    "AuditEntry",
     "Benchmark",
     "Checkpoint",
     "Claimable",
@@ -18,10 +21,14 @@ __all__ = [
     "Metric",
     "Need",
     "Project",
+    "Proposal",
     "Recipe",
+    "Review",
+    "ReviewPolicy",
     "Role",
     "Run",
     "Score",
     "Stage",
     "Status",
+    "Verdict",
 ]

@@ -24,3 +24,7 @@ def checkpoint_id() -> str:
 
 def recipe_id() -> str:
     return new_id("rec")
+
+
+def proposal_id() -> str:
+    return new_id("prop")

@@ -18,6 +18,7 @@ from runs.models import Project, Run, Status
 from runs.pages.chosen_cell import chosen_cell
 from runs.pages.find import find_run
 from runs.pages.matrix_view import SHOWS, Show, matrix_rows
+from runs.pages.review_sections import review_sections
 from runs.pages.run_words import run_seconds
 from runs.pages.stage_lines import strip, trained_tokens
 from runs.report import DriftReport, drift_report
@@ -47,22 +48,26 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     run = find_run(request, slug, number)
     report, show = drift_report(run), _shown(request)
     is_part = request.GET.get("part") == "drift"
-    context = _head(run) | {
-        "is_part": is_part,
-        "verdict": report.verdict,
-        "columns": report.matrix.columns,
-        "rows": matrix_rows(report, show),
-        "show": show,
-        "shows": SHOWS.items(),
-        "measures": [*_measures(report.summary), _worst_drop(report)],
-        "recoveries": [_recovery_view(found, run.project, run) for found in report.recoveries],
-        "matrix_height": 38 + 32 * len(report.matrix.rows),
-        "matrix_url": f"{_figure_url(run.project, run, 'matrix')}?show={show}",
-        "n_scored": len(report.matrix.scored_rows()),
-        "chosen": chosen_cell(
-            report, run, show, cell=request.GET.get("cell", ""), before=request.GET.get("before", "")
-        ),
-    }
+    context = (
+        _head(run)
+        | {
+            "is_part": is_part,
+            "verdict": report.verdict,
+            "columns": report.matrix.columns,
+            "rows": matrix_rows(report, show),
+            "show": show,
+            "shows": SHOWS.items(),
+            "measures": [*_measures(report.summary), _worst_drop(report)],
+            "recoveries": [_recovery_view(found, run.project, run) for found in report.recoveries],
+            "matrix_height": 38 + 32 * len(report.matrix.rows),
+            "matrix_url": f"{_figure_url(run.project, run, 'matrix')}?show={show}",
+            "n_scored": len(report.matrix.scored_rows()),
+            "chosen": chosen_cell(
+                report, run, show, cell=request.GET.get("cell", ""), before=request.GET.get("before", "")
+            ),
+        }
+        | review_sections(request, run)
+    )
     return render(request, "runs/_drift.html" if is_part else "runs/drift.html", context)
 
 

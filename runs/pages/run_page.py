@@ -30,6 +30,7 @@ from runs.pages.stage_lines import (
     trained_tokens,
     unscored,
 )
+from runs.pages.words import sentence
 from workers.catalogue import DOMAINS
 from workers.recipe_text import dump_document
 from workers.spec import ResolvedStageSpec
@@ -72,7 +73,7 @@ def act(request: HttpRequest, slug: str, number: int, action: str) -> HttpRespon
         steer[action](run)
         messages.success(request, _DONE[action])
     except lifecycle.NotPossibleError as error:
-        messages.error(request, _sentence(error))
+        messages.error(request, sentence(error))
     return redirect("runs:detail", slug, number)
 
 
@@ -85,7 +86,7 @@ def retry_stage(request: HttpRequest, slug: str, number: int, name: str) -> Http
         lifecycle.retry_stage(stage)
         messages.success(request, _DONE["retry"])
     except lifecycle.NotPossibleError as error:
-        messages.error(request, _sentence(error))
+        messages.error(request, sentence(error))
     return redirect(stage_url(run, stage))
 
 
@@ -155,8 +156,3 @@ def _rollout_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str, 
     chosen = {} if sample is None or sample.is_latest else {"rollouts": sample.step}
     query = urlencode({**chosen, "part": "rollouts"})
     return {"run": run, "stage": stage, "sample": sample, "rollouts_url": f"{stage_url(run, stage)}?{query}"}
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

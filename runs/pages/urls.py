@@ -4,6 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from runs.pages import (
+    audit_log,
     compose,
     drift_page,
     figures,
@@ -11,6 +12,7 @@ from runs.pages import (
     home,
     live,
     members,
+    proposals,
     recipes,
     run_list,
     run_page,
@@ -35,6 +37,7 @@ run_pages: tuple[list[URLPattern | URLResolver], str] = (
                     path("<int:number>/stages/<slug:name>/curves/<slug:curve>/", figures.curve, name="figure"),
                     path("<int:number>/drift/", drift_page.drift, name="drift"),
                     path("<int:number>/drift/figures/<slug:name>/", drift_page.figure, name="drift-figure"),
+                    path("<int:number>/propose/", proposals.propose, name="propose"),
                     path("<int:number>/<slug:action>/", run_page.act, name="action"),  # last: it takes any word
                 ]
             ),
@@ -50,12 +53,22 @@ recipe_pages: tuple[list[URLPattern | URLResolver], str] = (
     ],
     "recipes",
 )
+proposal_pages: list[URLPattern | URLResolver] = [
+    path("", proposals.proposal_page, name="proposal"),
+    path("review/", proposals.review, name="review-proposal"),
+    path("renew/", proposals.renew, name="renew-proposal"),
+    path("withdraw/", proposals.withdraw, name="withdraw-proposal"),
+    path("promote/", proposals.promote, name="promote-proposal"),
+]
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("projects/<slug:slug>/", include(run_pages)),
     path("projects/<slug:slug>/recipes/", include(recipe_pages)),
     path("projects/<slug:slug>/members/", members.members, name="members"),
+    path("projects/<slug:slug>/policy/", members.set_policy, name="policy"),
+    path("projects/<slug:slug>/audit/", audit_log.audit_log, name="audit"),
+    path("projects/<slug:slug>/proposals/<slug:proposal>/", include(proposal_pages)),
     path("new-project/", members.new_project, name="new-project"),
     path("sign-in/", sign_in.SignIn.as_view(), name="login"),
     path("sign-in/link/", sign_in.SignInByLink.as_view(), name="sign-in-link"),

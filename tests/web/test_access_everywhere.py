@@ -10,16 +10,19 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
-from runs.models import Role, Run
+from runs import reviews
+from runs.models import Proposal, Role, Run
 from tests.web.some_clients import BACKEND
 from tests.web.some_runs import a_member, a_project, a_run, finish
 
 pytestmark = pytest.mark.django_db
 OPEN = {"login", "sign-in-link", "logout", "health"}  # what a visitor needs to come in, and a load balancer
+PROPOSAL = "prop_0123456789abcdef"
 OF_NO_PROJECT = {"home", "new-project", "password", "tokens"}
 ARGUMENTS = {
-    "slug": "team", "number": 1, "name": "warm", "curve": "loss", "action": "cancel", "version": 1,
+    "slug": "team", "number": 1, "name": "warm", "curve": "loss", "action": "cancel", "version": 1, "proposal": PROPOSAL,
 }  # fmt: skip
+OF_REVIEWERS = {"review-proposal"}  # what needs no more than the role of reviewer
 NAMES = {"drift-figure": "curves", "recipes:detail": "small", "recipes:yaml": "small"}
 
 
@@ -51,6 +54,8 @@ OF_A_PROJECT = {name: address for name, address in PAGES.items() if name not in 
 def run() -> Run:
     run = a_run(a_project())
     finish(run, "warm")
+    proposal = reviews.propose(run.checkpoints.get(stage__name="warm"), note="look", by=run.created_by)
+    Proposal.objects.filter(pk=proposal.pk).update(public_id=PROPOSAL)
     return run
 
 
@@ -85,7 +90,8 @@ def test_to_a_stranger_no_page_exists(run: Run, name: str) -> None:
 def test_a_reader_reads_and_changes_nothing(run: Run, name: str, role: Role) -> None:
     reader = _signed_in(a_member(run.project, "vic", role))
     assert reader.get(OF_A_PROJECT[name]).status_code in (200, 405), name
-    assert reader.post(OF_A_PROJECT[name], {"op": "launch"}).status_code in (403, 405), name
+    allowed = (422,) if role == Role.REVIEWER and name in OF_REVIEWERS else (403, 405)
+    assert reader.post(OF_A_PROJECT[name], {"op": "launch"}).status_code in allowed, name
 
 
 def test_a_runner_does_not_manage_members(run: Run) -> None:
