@@ -13,6 +13,8 @@ ACTIONS = {
     "proposal.withdrawn": "withdrew the proposal of",
     "alias.moved": "promoted",
     "policy.changed": "changed",
+    "run.held": "held",
+    "run.released": "released",
 }
 
 

@@ -41,9 +41,11 @@ Work = Stage | Checkpoint
 
 
 class NotPossibleError(ValueError):
-    """What was asked does not fit the present status; the message says what does."""
+    """What was asked does not fit the present status; the message says what does. `code` outlives a change of words."""
 
-    code = "not_possible"  # stays the same when the words change
+    def __init__(self, words: str, code: str = "not_possible") -> None:
+        super().__init__(words)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,10 @@ def ready_stages() -> QuerySet[Stage]:
         | Q(with_scores=True) & Exists(unscored.filter(stage=OuterRef("needed")))
         | Q(with_scores=True) & Exists(unscored.filter(run=OuterRef("needed__run"), stage=None))
     )
-    return Stage.objects.filter(~Exists(missing)).filter(_is_claimable())
+    held = Run.objects.filter(pk=OuterRef("run"), held_at__isnull=False)
+    return (
+        Stage.objects.filter(~Exists(missing)).filter(_is_claimable()).exclude(Q(status=Status.QUEUED) & Exists(held))
+    )
 
 
 def ready_checkpoints() -> QuerySet[Checkpoint]:

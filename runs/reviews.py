@@ -9,23 +9,15 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from runs import audit, frozen
+from runs import audit, frozen, notices
 from runs.access import project_locked, require
 from runs.lifecycle import NotPossibleError
 from runs.models import Alias, Checkpoint, Project, Proposal, Review, ReviewPolicy, Role, Verdict
-from runs.standings import Policy, Standing, policy_of, standing_of, still_needed
+from runs.standings import Policy, Standing, policy_of, reviewers_of, standing_of, still_needed
 
 PROPOSE, PROMOTE, SET_POLICY = Role.RUNNER, Role.RUNNER, Role.OWNER
 MAX_APPROVALS = 10
 MAX_NOTE = 4000  # characters
-
-
-class ReviewError(NotPossibleError):
-    """What was asked does not fit where the proposal stands; `code` stays the same when the words change."""
-
-    def __init__(self, words: str, code: str) -> None:
-        super().__init__(words)
-        self.code = code
 
 
 # Policy ---------------------------------------------------------------------------------------------------------
@@ -60,7 +52,7 @@ def _policy_facts(policy: Policy) -> dict[str, Any]:
 def propose(checkpoint: Checkpoint, *, note: str, by: User) -> Proposal:
     """Propose a scored checkpoint for promotion, on the scores that it has now."""
     if not checkpoint.is_scored:
-        raise ReviewError(
+        raise NotPossibleError(
             f"{checkpoint} is not scored yet, only a scored checkpoint can be proposed; wait for its scores",
             "not_scored",
         )
@@ -78,8 +70,9 @@ def propose(checkpoint: Checkpoint, *, note: str, by: User) -> Proposal:
                 frozen_at=timezone.now(),
             )
             _record(proposal, "proposal.made", by=by, after={"scores": proposal.digest, "note": note})
+            _ask(proposal, by=by)
     except IntegrityError:
-        raise ReviewError(
+        raise NotPossibleError(
             f"{checkpoint} of {checkpoint.run} has an open proposal already; review that one, or withdraw it first",
             "already_proposed",
         ) from None
@@ -94,7 +87,7 @@ def review(proposal: Proposal, verdict: Verdict, *, note: str, by: User, seen: s
     with _standing_locked(proposal) as standing:
         _must_be_open(standing, "reviewed")
         if by == proposal.proposer:
-            raise ReviewError(
+            raise NotPossibleError(
                 "you proposed this checkpoint, and nobody reviews their own proposal; ask another reviewer, or withdraw it",
                 "own_proposal",
             )
@@ -105,6 +98,7 @@ def review(proposal: Proposal, verdict: Verdict, *, note: str, by: User, seen: s
             proposal=proposal, reviewer=by, verdict=verdict, note=note, digest=standing.proposal.digest
         )
         _record(proposal, "proposal.reviewed", by=by, before=before, after=_verdict_facts(made))
+        notices.tell_of_review(proposal, by=by)
     return made
 
 
@@ -113,7 +107,9 @@ def renew(proposal: Proposal, *, by: User) -> None:
     with _standing_locked(proposal) as standing:
         _must_be_open(standing, "changed")
         if not standing.is_stale:
-            raise ReviewError("the scores are still those that were frozen; there is nothing to take up", "not_stale")
+            raise NotPossibleError(
+                "the scores are still those that were frozen; there is nothing to take up", "not_stale"
+            )
         document, before = frozen.freeze(proposal.checkpoint), proposal.digest
         proposal.frozen, proposal.digest, proposal.frozen_at = document, frozen.digest(document), timezone.now()
         proposal.save(update_fields=["frozen", "digest", "frozen_at"])
@@ -121,6 +117,7 @@ def renew(proposal: Proposal, *, by: User) -> None:
             proposal, "proposal.renewed", by=by, before={"scores": before},
             after={"scores": proposal.digest, "changes": list(standing.changes)},
         )  # fmt: skip
+        _ask(proposal, by=by)
 
 
 def withdraw(proposal: Proposal, *, by: User) -> None:
@@ -138,11 +135,11 @@ def promote(proposal: Proposal, alias: str, *, by: User) -> Alias:
     """Give the checkpoint an alias, which leaves whatever had it; a promoted one may get it back the same way."""
     with project_locked(proposal.project), _standing_locked(proposal) as standing:
         if standing.state == "withdrawn":
-            raise ReviewError("this proposal is withdrawn; propose the checkpoint anew", "closed")
+            raise NotPossibleError("this proposal is withdrawn; propose the checkpoint anew", "closed")
         if standing.is_stale:
             raise _stale("promoted")
         if not standing.is_met:
-            raise ReviewError(f"this checkpoint cannot be promoted: {still_needed(standing)}", "policy_unmet")
+            raise NotPossibleError(f"this checkpoint cannot be promoted: {still_needed(standing)}", "policy_unmet")
         now, moved = timezone.now(), Alias.objects.filter(project=proposal.project, name=alias).first()
         before = {alias: moved.checkpoint.public_id if moved else None}
         fields = {"checkpoint": proposal.checkpoint, "proposal": proposal, "moved_by": by, "moved_at": now}
@@ -163,16 +160,23 @@ def _standing_locked(proposal: Proposal) -> Iterator[Standing]:
         yield standing_of(proposal)
 
 
+def _ask(proposal: Proposal, *, by: User) -> None:
+    """Ask the required reviewers for a verdict, or everybody who may give one where none is named."""
+    may_review, required = reviewers_of(proposal.project), policy_of(proposal.project).required
+    asked = [user for name, user in may_review.items() if name in required or not required]
+    notices.ask_for_review(proposal, [user for user in asked if user != proposal.proposer], by=by)
+
+
 def _must_be_open(standing: Standing, done: str) -> None:
     if not standing.is_open:
-        raise ReviewError(
+        raise NotPossibleError(
             f"this proposal is {standing.state} and cannot be {done}; propose the checkpoint anew", "closed"
         )
 
 
-def _stale(done: str) -> ReviewError:
+def _stale(done: str) -> NotPossibleError:
     words = "its scores are no longer those that were proposed; look at what changed, and take up the new scores first"
-    return ReviewError(f"this proposal cannot be {done}: {words}", "stale")
+    return NotPossibleError(f"this proposal cannot be {done}: {words}", "stale")
 
 
 def _verdict_facts(review: Review) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from django.http import Http404
 from rest_framework.request import Request
 
 from runs.access import require
-from runs.models import Checkpoint, Project, Proposal, Recipe, Role, Run, Stage
+from runs.models import Checkpoint, Comment, Project, Proposal, Recipe, Role, Run, Stage, Thread
 
 Row = TypeVar("Row", bound=Model)
 
@@ -51,9 +51,21 @@ def find_proposal(request: Request, public_id: str, *, needs: Role = Role.VIEWER
     return proposal
 
 
+def find_thread(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> Thread:
+    thread = _one(Thread.objects.select_related("run__project", "created_by", "resolved_by"), public_id)
+    _allow(request, thread.run.project, needs)
+    return thread
+
+
+def find_comment(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> Comment:
+    comment = _one(Comment.objects.select_related("thread__run__project", "author"), public_id)
+    _allow(request, comment.thread.run.project, needs)
+    return comment
+
+
 def with_work(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Fetch stages and checkpoints beside runs, so that any number of statuses takes the same few queries."""
-    return runs.select_related("project", "recipe", "created_by").prefetch_related("stages", "checkpoints")
+    return runs.select_related("project", "recipe", "created_by", "held_by").prefetch_related("stages", "checkpoints")
 
 
 def _one(rows: QuerySet[Row], public_id: str) -> Row:

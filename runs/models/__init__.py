@@ -3,6 +3,7 @@
 from runs.models.access import Membership, Project, Role
 from runs.models.checkpoint import Checkpoint
 from runs.models.claim import Claimable, Status
+from runs.models.discussion import Comment, CommentEdit, Notice, NoticeKind, Thread
 from runs.models.metric import Metric
 from runs.models.recipe import Recipe
 from runs.models.review import Alias, AuditEntry, Proposal, Review, ReviewPolicy, Verdict
@@ -16,10 +17,14 @@ __all__ = [
     "Benchmark",
     "Checkpoint",
     "Claimable",
+    "Comment",
+    "CommentEdit",
     "ItemResult",
     "Membership",
     "Metric",
     "Need",
+    "Notice",
+    "NoticeKind",
     "Project",
     "Proposal",
     "Recipe",
@@ -30,5 +35,6 @@ __all__ = [
     "Score",
     "Stage",
     "Status",
+    "Thread",
     "Verdict",
 ]

@@ -28,3 +28,11 @@ def recipe_id() -> str:
 
 def proposal_id() -> str:
     return new_id("prop")
+
+
+def thread_id() -> str:
+    return new_id("thread")
+
+
+def comment_id() -> str:
+    return new_id("comment")

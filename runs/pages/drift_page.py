@@ -47,27 +47,24 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show verdict, matrix, curves, summary and, for a chosen cell, its flips; `part` answers what a script renews."""
     run = find_run(request, slug, number)
     report, show = drift_report(run), _shown(request)
+    chosen = chosen_cell(report, run, show, cell=request.GET.get("cell", ""), before=request.GET.get("before", ""))
+    sections = review_sections(request, run, cell=chosen["key"] if chosen else "")
     is_part = request.GET.get("part") == "drift"
-    context = (
-        _head(run)
-        | {
-            "is_part": is_part,
-            "verdict": report.verdict,
-            "columns": report.matrix.columns,
-            "rows": matrix_rows(report, show),
-            "show": show,
-            "shows": SHOWS.items(),
-            "measures": [*_measures(report.summary), _worst_drop(report)],
-            "recoveries": [_recovery_view(found, run.project, run) for found in report.recoveries],
-            "matrix_height": 38 + 32 * len(report.matrix.rows),
-            "matrix_url": f"{_figure_url(run.project, run, 'matrix')}?show={show}",
-            "n_scored": len(report.matrix.scored_rows()),
-            "chosen": chosen_cell(
-                report, run, show, cell=request.GET.get("cell", ""), before=request.GET.get("before", "")
-            ),
-        }
-        | review_sections(request, run)
-    )
+    context = _head(run) | {
+        "is_part": is_part,
+        "verdict": report.verdict,
+        "columns": report.matrix.columns,
+        "rows": matrix_rows(report, show, discussed=sections["discussion"]["discussed"]),
+        "show": show,
+        "shows": SHOWS.items(),
+        "measures": [*_measures(report.summary), _worst_drop(report)],
+        "recoveries": [_recovery_view(found, run.project, run) for found in report.recoveries],
+        "matrix_height": 38 + 32 * len(report.matrix.rows),
+        "matrix_url": f"{_figure_url(run.project, run, 'matrix')}?show={show}",
+        "n_scored": len(report.matrix.scored_rows()),
+        "chosen": chosen,
+        **sections,
+    }
     return render(request, "runs/_drift.html" if is_part else "runs/drift.html", context)
 
 

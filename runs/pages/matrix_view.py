@@ -1,5 +1,6 @@
 """The stages x benchmarks matrix as the page shows it: a table of cells with their words, tones and bars."""
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -35,6 +36,7 @@ class CellView:
     at: float = 0.0
     is_own: bool = False
     is_best: bool = False
+    is_discussed: bool = False
 
     @property
     def has_interval(self) -> bool:
@@ -57,12 +59,15 @@ class RowView:
         return self.row.domains[0] if len(self.row.domains) == 1 else ""
 
 
-def matrix_rows(report: DriftReport, show: Show) -> list[RowView]:
-    """Lay out the matrix for one way of looking at it."""
+def matrix_rows(report: DriftReport, show: Show, *, discussed: Set[str] = frozenset()) -> list[RowView]:
+    """Lay out the matrix for one way of looking at it. discussed: the cells, 'stage:domain', with open threads."""
     matrix = report.matrix
     rows = []
     for position, row in enumerate(matrix.rows):
-        cells = [_cell(report, row, column, show) for column in matrix.columns]
+        cells = [
+            replace(_cell(report, row, column, show), is_discussed=f"{row.key}:{column.domain}" in discussed)
+            for column in matrix.columns
+        ]
         found = [cell.mean for column in matrix.columns if (cell := matrix.cell(row.key, column.domain))]
         mean = words.score(sum(found) / len(found)) if len(found) == len(matrix.columns) else "–"
         rows.append(RowView(position, row, cells, mean, matrix.is_scored(row.key)))

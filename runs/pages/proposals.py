@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from runs import reviews
+from runs import notices, reviews
 from runs.access import project_for, role_in
 from runs.lifecycle import NotPossibleError
 from runs.models import Alias, Checkpoint, Proposal, Review, Role, Run, Verdict
@@ -116,8 +116,11 @@ def propose(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 @require_safe
 def proposal_page(request: HttpRequest, slug: str, proposal: str) -> HttpResponse:
-    """Show a proposal: where it stands, what was frozen, what people said."""
-    return _page(request, find_proposal(request, slug, proposal))
+    """Show a proposal: where it stands, what was frozen, what people said. Its notices count as read from then on."""
+    assert isinstance(request.user, User)
+    found = find_proposal(request, slug, proposal)
+    notices.mark_read(notices.notices_of(request.user).filter(proposal=found))
+    return _page(request, found)
 
 
 @require_POST
@@ -199,7 +202,7 @@ def _page(
     assert isinstance(request.user, User)
     standing, run, project = standing_of(proposal), proposal.checkpoint.run, proposal.project
     role = role_in(request.user, project)
-    is_own = proposal.proposer == request.user
+    is_own, reviewers = proposal.proposer == request.user, set(reviewers_of(project))
     context = {
         "project": project,
         "run": run,
@@ -207,7 +210,8 @@ def _page(
         "standing": standing,
         "needed": still_needed(standing),
         "policy": policy_words(policy_of(project)),
-        "history": _history(standing, project_reviewers=set(reviewers_of(project))),
+        "history": _history(standing, project_reviewers=reviewers),
+        "has_other_reviewers": bool(reviewers - {proposal.proposer.username}),
         "scores": _scores(proposal),
         "aliases": proposal.aliases.all(),
         "known_aliases": Alias.objects.filter(project=project).select_related("checkpoint__run", "checkpoint__stage"),

@@ -10,6 +10,7 @@ from runs.pages import (
     figures,
     health,
     home,
+    inbox,
     live,
     members,
     proposals,
@@ -17,6 +18,7 @@ from runs.pages import (
     run_list,
     run_page,
     sign_in,
+    threads,
     tokens,
 )
 
@@ -37,6 +39,9 @@ run_pages: tuple[list[URLPattern | URLResolver], str] = (
                     path("<int:number>/stages/<slug:name>/curves/<slug:curve>/", figures.curve, name="figure"),
                     path("<int:number>/drift/", drift_page.drift, name="drift"),
                     path("<int:number>/drift/figures/<slug:name>/", drift_page.figure, name="drift-figure"),
+                    path("<int:number>/threads/", threads.run_threads, name="threads"),
+                    path("<int:number>/hold/", run_page.hold, name="hold"),
+                    path("<int:number>/release/", run_page.release, name="release"),
                     path("<int:number>/propose/", proposals.propose, name="propose"),
                     path("<int:number>/<slug:action>/", run_page.act, name="action"),  # last: it takes any word
                 ]
@@ -60,6 +65,12 @@ proposal_pages: list[URLPattern | URLResolver] = [
     path("withdraw/", proposals.withdraw, name="withdraw-proposal"),
     path("promote/", proposals.promote, name="promote-proposal"),
 ]
+thread_pages: list[URLPattern | URLResolver] = [
+    path("", threads.thread_page, name="thread"),
+    path("reply/", threads.reply, name="reply"),
+    path("resolve/", threads.resolve, name="resolve-thread"),
+    path("reopen/", threads.reopen, name="reopen-thread"),
+]
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -69,6 +80,10 @@ urlpatterns = [
     path("projects/<slug:slug>/policy/", members.set_policy, name="policy"),
     path("projects/<slug:slug>/audit/", audit_log.audit_log, name="audit"),
     path("projects/<slug:slug>/proposals/<slug:proposal>/", include(proposal_pages)),
+    path("projects/<slug:slug>/threads/<slug:thread>/", include(thread_pages)),
+    path("projects/<slug:slug>/comments/<slug:comment>/edit/", threads.edit_comment, name="edit-comment"),
+    path("projects/<slug:slug>/comments/<slug:comment>/delete/", threads.delete_comment, name="delete-comment"),
+    path("inbox/", inbox.inbox, name="inbox"),
     path("new-project/", members.new_project, name="new-project"),
     path("sign-in/", sign_in.SignIn.as_view(), name="login"),
     path("sign-in/link/", sign_in.SignInByLink.as_view(), name="sign-in-link"),

@@ -7,8 +7,8 @@ from django.test.utils import CaptureQueriesContext
 
 from runs import reviews
 from runs.access import RoleTooLowError
+from runs.lifecycle import NotPossibleError
 from runs.models import Alias, AuditEntry, Checkpoint, ItemResult, Membership, Proposal, Role, Run, Verdict
-from runs.reviews import ReviewError
 from runs.standings import Standing, standing_of, standings, still_needed
 from tests.web.some_runs import a_member, finish
 
@@ -62,7 +62,7 @@ def test_a_checkpoint_is_proposed_approved_and_promoted(proposal: Proposal, ada:
 
 
 def test_nobody_approves_their_own_proposal(proposal: Proposal, ada: User) -> None:
-    with pytest.raises(ReviewError, match="nobody reviews their own proposal") as found:
+    with pytest.raises(NotPossibleError, match="nobody reviews their own proposal") as found:
         _approve(proposal, ada)
     assert found.value.code == "own_proposal"
 
@@ -79,7 +79,7 @@ def test_required_reviewers_must_be_among_those_who_approve(
     reviews.set_policy(proposal.project, n_approvals=2, required=[grace], by=ada)
     assert still_needed(standing_of(proposal)) == "it waits for the approval of grace and 1 other approval"
     assert still_needed(_approve(proposal, alan)) == "it waits for the approval of grace"
-    with pytest.raises(ReviewError, match="cannot be promoted: it waits for the approval of grace") as found:
+    with pytest.raises(NotPossibleError, match="cannot be promoted: it waits for the approval of grace") as found:
         reviews.promote(proposal, "production", by=ada)
     assert found.value.code == "policy_unmet"
     assert _approve(proposal, grace).is_met
@@ -113,7 +113,7 @@ def test_new_scores_make_it_stale_until_they_are_taken_up(proposal: Proposal, ad
     assert standing.is_stale
     assert standing.changes[0].startswith("STEM: 1 of 16 problems graded differently")
     for act in (lambda: reviews.promote(proposal, "production", by=ada), lambda: _approve(proposal, grace)):
-        with pytest.raises(ReviewError, match="take up the new scores") as found:
+        with pytest.raises(NotPossibleError, match="take up the new scores") as found:
             act()
         assert found.value.code == "stale"
     reviews.renew(proposal, by=ada)
@@ -128,7 +128,7 @@ def test_a_verdict_on_scores_that_were_taken_up_meanwhile_is_refused(
     seen = proposal.digest
     _rescore(proposal)
     reviews.renew(proposal, by=ada)
-    with pytest.raises(ReviewError, match="look at what changed"):
+    with pytest.raises(NotPossibleError, match="look at what changed"):
         reviews.review(proposal, Verdict.APPROVE, note="", by=grace, seen=seen)
 
 
@@ -138,7 +138,7 @@ def test_a_promoted_checkpoint_shows_that_its_scores_changed(proposal: Proposal,
     _rescore(proposal)
     standing = standing_of(proposal)
     assert (standing.state, standing.is_stale, standing.is_met) == ("promoted", True, False)
-    with pytest.raises(ReviewError, match="propose the checkpoint anew"):
+    with pytest.raises(NotPossibleError, match="propose the checkpoint anew"):
         reviews.renew(proposal, by=ada)
     assert reviews.propose(_checkpoint(proposal.checkpoint.run), note="anew", by=ada).digest != proposal.digest
 
@@ -160,13 +160,13 @@ def test_an_alias_moves_and_comes_back(proposal: Proposal, ada: User, grace: Use
 
 
 def test_what_is_withdrawn_is_closed_and_can_be_proposed_anew(proposal: Proposal, ada: User, grace: User) -> None:
-    with pytest.raises(ReviewError, match="has an open proposal already"):
+    with pytest.raises(NotPossibleError, match="has an open proposal already"):
         reviews.propose(proposal.checkpoint, note="again", by=ada)
     with pytest.raises(RoleTooLowError):
         reviews.withdraw(proposal, by=grace)
     reviews.withdraw(proposal, by=ada)
     for act in (lambda: _approve(proposal, grace), lambda: reviews.promote(proposal, "x", by=ada)):
-        with pytest.raises(ReviewError, match="withdrawn"):
+        with pytest.raises(NotPossibleError, match="withdrawn"):
             act()
     reviews.propose(proposal.checkpoint, note="again", by=ada)
 
@@ -174,7 +174,7 @@ def test_what_is_withdrawn_is_closed_and_can_be_proposed_anew(proposal: Proposal
 def test_a_checkpoint_without_scores_cannot_be_proposed(run: Run, ada: User) -> None:
     finish(run, "warm")
     waiting = Checkpoint(run=run, stage=run.stages.get(name="if_rl"), at_step=6)
-    with pytest.raises(ReviewError, match="not scored yet"):
+    with pytest.raises(NotPossibleError, match="not scored yet"):
         reviews.propose(waiting, note="early", by=ada)
 
 
