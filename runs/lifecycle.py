@@ -111,7 +111,10 @@ def _teacher_needs(spec: MOPDSpec, *, earlier: list[str]) -> dict[str, bool]:
 
 
 def ready_stages() -> QuerySet[Stage]:
-    """The scheduler's query: stages that may be worked on, all they start from or learn from being there."""
+    """The scheduler's query: stages that may be worked on, all they start from or learn from being there.
+
+    Of a held run nothing queued is; what a lost worker left running is, for it had started.
+    """
     validated = Score.objects.filter(checkpoint=OuterRef("pk"), benchmark__split="validation")  # all come at once
     unscored = Checkpoint.objects.exclude(Q(status=Status.SUCCEEDED) | Exists(validated))
     missing = Need.objects.filter(stage=OuterRef("pk")).filter(

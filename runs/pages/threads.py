@@ -121,7 +121,7 @@ def _hidden(anchor: Anchor) -> list[tuple[str, object]]:
 def _threads(run: Run) -> list[Thread]:
     """Open ones first, the newest of them first; with how many comments they have and the words of the first."""
     first = Comment.objects.filter(thread=OuterRef("pk")).order_by("pk").values("text")[:1]
-    threads = list(
+    threads: list[Thread] = list(
         Thread.objects.filter(run=run)
         .select_related("created_by")
         .annotate(
