@@ -6,6 +6,7 @@ those that were frozen, so it cannot disagree with any of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from django.contrib.auth.models import User
 
@@ -13,6 +14,7 @@ from runs import frozen
 from runs.models import Membership, Project, Proposal, Review, ReviewPolicy, Role, Verdict
 
 REVIEW = Role.REVIEWER
+State = Literal["awaiting review", "approved", "changes requested", "rejected", "promoted", "withdrawn"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Standing:
     """Where a proposal stands: its state in one word, and what that follows from."""
 
     proposal: Proposal
-    state: str  # awaiting review, approved, changes requested, rejected, promoted, withdrawn
+    state: State
     n_needed: int
     approved_by: tuple[str, ...]
     missing: tuple[str, ...]  # required reviewers who have not approved
@@ -98,7 +100,7 @@ def _standing(
     is_same = frozen.digest(now) == proposal.digest
     standing = Standing(
         proposal=proposal,
-        state="",
+        state="awaiting review",
         n_needed=policy.n_approvals,
         approved_by=approved,
         missing=tuple(sorted(required - set(approved))),
@@ -110,13 +112,13 @@ def _standing(
     return replace(standing, state=_state(standing))
 
 
-def _state(standing: Standing) -> str:
+def _state(standing: Standing) -> State:
     if standing.proposal.withdrawn_at:
         return "withdrawn"
     return "promoted" if standing.proposal.promoted_at else _word(standing)
 
 
-def _word(standing: Standing) -> str:
+def _word(standing: Standing) -> State:
     """What the verdicts come to, whatever happened to the proposal since."""
     found = {review.verdict for review in standing.verdicts}
     if Verdict.REJECT in found:

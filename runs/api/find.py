@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from django.contrib.auth.models import User
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Prefetch, QuerySet
 from django.http import Http404
 from rest_framework.request import Request
 
@@ -52,7 +52,9 @@ def find_proposal(request: Request, public_id: str, *, needs: Role = Role.VIEWER
 
 
 def find_thread(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> Thread:
-    thread = _one(Thread.objects.select_related("run__project", "created_by", "resolved_by"), public_id)
+    comments = Prefetch("comments", Comment.objects.select_related("author").prefetch_related("edits"))
+    threads = Thread.objects.select_related("run__project", "created_by", "resolved_by").prefetch_related(comments)
+    thread = _one(threads, public_id)
     _allow(request, thread.run.project, needs)
     return thread
 

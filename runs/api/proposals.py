@@ -1,6 +1,6 @@
 """Sign-off: propose checkpoints for promotion, review and promote them; aliases, and the audit log."""
 
-from typing import Any
+from typing import Any, get_args
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -16,9 +16,7 @@ from runs.api.find import find_proposal, person
 from runs.api.lists import Paging, page_of, paged, whole
 from runs.api.openapi import operation
 from runs.models import Alias, AuditEntry, Checkpoint, Project, Proposal, Verdict
-from runs.standings import REVIEW, standing_of, standings, still_needed
-
-STATES = ("awaiting review", "approved", "changes requested", "rejected", "promoted", "withdrawn")
+from runs.standings import REVIEW, State, standing_of, standings, still_needed
 
 
 class ReviewOut(serializers.Serializer[Any]):
@@ -35,7 +33,7 @@ class ProposalSummary(serializers.Serializer[Any]):
     run = serializers.CharField(source="proposal.checkpoint.run.public_id")
     proposer = serializers.CharField(source="proposal.proposer.username")
     note = serializers.CharField(source="proposal.note")
-    state = serializers.ChoiceField(choices=STATES)
+    state = serializers.ChoiceField(choices=get_args(State))
     is_stale = serializers.BooleanField(help_text="Whether the scores are no longer those that were frozen")
     changes = serializers.ListField(child=serializers.CharField(), help_text="What changed since, in words")
     approvals_needed = serializers.IntegerField(source="n_needed")

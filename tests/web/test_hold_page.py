@@ -26,11 +26,10 @@ def test_a_run_is_held_and_released_on_its_page(run: Run, ada: Client) -> None:
     assert "awaiting review" in page
     assert "Held before stage 1 of 3, warm" in page
     assert "Hold…" not in page
-    assert "small #1" in html.unescape(ada.get("/projects/team/runs/?status=awaiting_review").content.decode())
+    assert 'id="run-1"' in ada.get("/projects/team/runs/?status=awaiting_review").content.decode()
     ada.post(f"{PAGE}release/")
     assert "Held by" not in _page(ada)
-    assert "Audit" in (log := ada.get("/projects/team/audit/").content.decode())
-    assert "look at &lt;code&gt;" in log
+    assert "look at &lt;code&gt;" in ada.get("/projects/team/audit/").content.decode()
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 1001])
