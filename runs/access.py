@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.text import slugify
 
+from runs import audit
 from runs.models import Membership, Project, Role
 
 
@@ -77,6 +78,7 @@ def add_member(project: Project, username: str, role: Role, *, by: User) -> Memb
             raise MembershipError(f"found no user '{username}', expected a user name of this server; ask them for it")
         if role_in(user, project) is not None:
             raise MembershipError(f"{username} is a member already; change the role in the list")
+        audit.record(project, "member.added", by=by, subject=username, after={"role": role})
         return Membership.objects.create(project=project, user=user, role=role)
 
 
@@ -88,8 +90,10 @@ def change_role(membership: Membership, role: Role, *, by: User) -> None:
         _may_give(by, membership.project, role)
         if role != Role.OWNER:
             _keep_an_owner(membership)
+        subject, before = membership.user.username, {"role": membership.role}
         membership.role = role
         membership.save(update_fields=["role"])
+        audit.record(membership.project, "member.changed", by=by, subject=subject, before=before, after={"role": role})
 
 
 def remove_member(membership: Membership, *, by: User) -> None:
@@ -98,7 +102,9 @@ def remove_member(membership: Membership, *, by: User) -> None:
         membership.refresh_from_db()
         _may_give(by, membership.project, Role(membership.role))
         _keep_an_owner(membership)
+        subject, before = membership.user.username, {"role": membership.role}
         membership.delete()
+        audit.record(membership.project, "member.removed", by=by, subject=subject, before=before)
 
 
 @contextmanager

@@ -13,6 +13,9 @@ ACTIONS = {
     "proposal.withdrawn": "withdrew the proposal of",
     "alias.moved": "promoted",
     "policy.changed": "changed",
+    "member.added": "added",
+    "member.changed": "changed the role of",
+    "member.removed": "removed",
     "run.held": "held",
     "run.released": "released",
 }
