@@ -142,7 +142,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
-    "ENUM_NAME_OVERRIDES": {"LossAverageEnum": ["token", "sequence"]},  # GRPO has a third, in an enum of its own
+    "ENUM_NAME_OVERRIDES": {
+        "LossAverageEnum": ["token", "sequence"],  # GRPO has a third, in an enum of its own
+        "KindEnum": ["sft", "grpo", "mopd"],  # of a stage; notices have kinds of their own
+        "NoticeKindEnum": "runs.models.NoticeKind",
+    },
 }
 
 # Security: over plain HTTP only on loopback; a PUBLIC_URL with https turns the rest on

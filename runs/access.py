@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.text import slugify
 
+from runs import audit
 from runs.models import Membership, Project, Role
 
 
@@ -70,40 +71,45 @@ def create_project(name: str, owner: User) -> Project:
 
 def add_member(project: Project, username: str, role: Role, *, by: User) -> Membership:
     """Add a person; raises MembershipError where that is not possible."""
-    with _members_locked(project):
+    with project_locked(project):
         _may_give(by, project, role)
         user = User.objects.filter(username=username).first()
         if user is None:
             raise MembershipError(f"found no user '{username}', expected a user name of this server; ask them for it")
         if role_in(user, project) is not None:
             raise MembershipError(f"{username} is a member already; change the role in the list")
+        audit.record(project, "member.added", by=by, subject=username, after={"role": role})
         return Membership.objects.create(project=project, user=user, role=role)
 
 
 def change_role(membership: Membership, role: Role, *, by: User) -> None:
     """Give a member another role; raises MembershipError where that is not possible."""
-    with _members_locked(membership.project):
+    with project_locked(membership.project):
         membership.refresh_from_db()
         _may_give(by, membership.project, Role(membership.role))
         _may_give(by, membership.project, role)
         if role != Role.OWNER:
             _keep_an_owner(membership)
+        subject, before = membership.user.username, {"role": membership.role}
         membership.role = role
         membership.save(update_fields=["role"])
+        audit.record(membership.project, "member.changed", by=by, subject=subject, before=before, after={"role": role})
 
 
 def remove_member(membership: Membership, *, by: User) -> None:
     """Remove a member; raises MembershipError for the last owner."""
-    with _members_locked(membership.project):
+    with project_locked(membership.project):
         membership.refresh_from_db()
         _may_give(by, membership.project, Role(membership.role))
         _keep_an_owner(membership)
+        subject, before = membership.user.username, {"role": membership.role}
         membership.delete()
+        audit.record(membership.project, "member.removed", by=by, subject=subject, before=before)
 
 
 @contextmanager
-def _members_locked(project: Project) -> Iterator[None]:
-    """One change of members at a time, so that two owners cannot remove each other at once."""
+def project_locked(project: Project) -> Iterator[None]:
+    """One change of members, policy or aliases at a time, so that two owners cannot remove each other at once."""
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)
         yield

@@ -41,7 +41,11 @@ Work = Stage | Checkpoint
 
 
 class NotPossibleError(ValueError):
-    """What was asked does not fit the present status; the message says what does."""
+    """What was asked does not fit the present status; the message says what does. `code` outlives a change of words."""
+
+    def __init__(self, words: str, code: str = "not_possible") -> None:
+        super().__init__(words)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,10 @@ def _teacher_needs(spec: MOPDSpec, *, earlier: list[str]) -> dict[str, bool]:
 
 
 def ready_stages() -> QuerySet[Stage]:
-    """The scheduler's query: stages that may be worked on, all they start from or learn from being there."""
+    """The scheduler's query: stages that may be worked on, all they start from or learn from being there.
+
+    Of a held run nothing queued is; what a lost worker left running is, for it had started.
+    """
     validated = Score.objects.filter(checkpoint=OuterRef("pk"), benchmark__split="validation")  # all come at once
     unscored = Checkpoint.objects.exclude(Q(status=Status.SUCCEEDED) | Exists(validated))
     missing = Need.objects.filter(stage=OuterRef("pk")).filter(
@@ -115,7 +122,10 @@ def ready_stages() -> QuerySet[Stage]:
         | Q(with_scores=True) & Exists(unscored.filter(stage=OuterRef("needed")))
         | Q(with_scores=True) & Exists(unscored.filter(run=OuterRef("needed__run"), stage=None))
     )
-    return Stage.objects.filter(~Exists(missing)).filter(_is_claimable())
+    held = Run.objects.filter(pk=OuterRef("run"), held_at__isnull=False)
+    return (
+        Stage.objects.filter(~Exists(missing)).filter(_is_claimable()).exclude(Q(status=Status.QUEUED) & Exists(held))
+    )
 
 
 def ready_checkpoints() -> QuerySet[Checkpoint]:

@@ -8,13 +8,14 @@ from runs.models import Checkpoint, Run, Stage, Status
 
 def with_status(runs: QuerySet[Run], status: Status) -> QuerySet[Run]:
     """Keep the runs whose status is this one. The cases are those of `Run.status`, in the same order."""
-    running = _has(Status.RUNNING)
+    running, queued = _has(Status.RUNNING), Stage.objects.filter(run=OuterRef("pk"), status=Status.QUEUED)
     derived = Case(
         When(_has(Status.CANCELLED) & ~running, then=Value(Status.CANCELLED)),
         When(_has(Status.FAILED) & ~running, then=Value(Status.FAILED)),
         When(_has(Status.PAUSED) & ~running, then=Value(Status.PAUSED)),
         When(_has(Status.STALE), then=Value(Status.STALE)),
         When(running, then=Value(Status.RUNNING)),
+        When(Q(held_at__isnull=False) & Q(Exists(queued)), then=Value(Status.AWAITING_REVIEW)),
         When(~_has(Status.QUEUED), then=Value(Status.SUCCEEDED)),
         When(_has(Status.SUCCEEDED), then=Value(Status.RUNNING)),
         default=Value(Status.QUEUED),

@@ -86,7 +86,7 @@
   });
   page.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.method !== "get") return;
+    if (form.method !== "get") return; // what changes something goes its own way
     event.preventDefault();
     goTo(`${location.pathname}?${new URLSearchParams(new FormData(form))}${form.getAttribute("action") ?? ""}`);
   });

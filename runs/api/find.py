@@ -3,12 +3,12 @@
 from typing import TypeVar
 
 from django.contrib.auth.models import User
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Prefetch, QuerySet
 from django.http import Http404
 from rest_framework.request import Request
 
 from runs.access import require
-from runs.models import Checkpoint, Project, Recipe, Role, Run, Stage
+from runs.models import Checkpoint, Comment, Project, Proposal, Recipe, Role, Run, Stage, Thread
 
 Row = TypeVar("Row", bound=Model)
 
@@ -44,9 +44,30 @@ def find_checkpoint(request: Request, public_id: str) -> Checkpoint:
     return checkpoint
 
 
+def find_proposal(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> Proposal:
+    rows = Proposal.objects.select_related("project", "checkpoint__run__project", "checkpoint__stage", "proposer")
+    proposal = _one(rows, public_id)
+    _allow(request, proposal.project, needs)
+    return proposal
+
+
+def find_thread(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> Thread:
+    comments = Prefetch("comments", Comment.objects.select_related("author").prefetch_related("edits"))
+    threads = Thread.objects.select_related("run__project", "created_by", "resolved_by").prefetch_related(comments)
+    thread = _one(threads, public_id)
+    _allow(request, thread.run.project, needs)
+    return thread
+
+
+def find_comment(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> Comment:
+    comment = _one(Comment.objects.select_related("thread__run__project", "author"), public_id)
+    _allow(request, comment.thread.run.project, needs)
+    return comment
+
+
 def with_work(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Fetch stages and checkpoints beside runs, so that any number of statuses takes the same few queries."""
-    return runs.select_related("project", "recipe", "created_by").prefetch_related("stages", "checkpoints")
+    return runs.select_related("project", "recipe", "created_by", "held_by").prefetch_related("stages", "checkpoints")
 
 
 def _one(rows: QuerySet[Row], public_id: str) -> Row:

@@ -1,5 +1,6 @@
 """Lists in pages: `{"results": [...], "next_cursor": "..." or null}`, in an order that no new row disturbs."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -20,19 +21,26 @@ class Paging(serializers.Serializer[Any]):
 
 
 def paged(
-    request: Request, rows: QuerySet[Any], shape: type[serializers.BaseSerializer[Any]], *, key: str, order: str
+    request: Request,
+    rows: QuerySet[Any],
+    shape: type[serializers.BaseSerializer[Any]],
+    *,
+    key: str,
+    order: str,
+    read: Callable[[list[Any]], list[Any]] | None = None,
 ) -> Response:
     """Answer one page.
 
     key: the public name of a row, unique among `rows`; the last row's is the cursor.
     order: a field, with '-' for descending, that is unique among `rows` too.
+    read: makes of a page's rows what is shown, where that is not the rows themselves.
     """
     asked = query(request, Paging)
     found = list(_after(rows.order_by(order), asked["cursor"], key, order)[: asked["limit"] + 1])
     page, more = found[: asked["limit"]], len(found) > asked["limit"]
     return Response(
         {
-            "results": shape(page, many=True, context={"request": request}).data,
+            "results": shape(read(page) if read else page, many=True, context={"request": request}).data,
             "next_cursor": str(getattr(page[-1], key)) if more else None,
         }
     )

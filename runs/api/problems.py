@@ -65,7 +65,7 @@ def _describe(error: Exception) -> _Problem | None:
                 422, "invalid", "the request cannot be carried out; see errors", list(_fields(error.detail))
             )
         case NotPossibleError():
-            return _Problem(409, "not_possible", str(error))
+            return _Problem(409, error.code, str(error))
         case RoleTooLowError():
             return _Problem(403, "role_too_low", str(error))
         case Http404():

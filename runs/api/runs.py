@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from runs import lifecycle
+from runs import holds, lifecycle
 from runs.access import project_for, role_in
 from runs.api.bodies import Input, NoInput
 from runs.api.find import find_run, person, with_work
@@ -54,6 +54,9 @@ class RunSummary(serializers.Serializer[Any]):
 
 class RunOut(RunSummary):
     seed = serializers.IntegerField(source="document.seed")
+    held_at = serializers.DateTimeField(allow_null=True, help_text="While it is set, no queued stage is claimed")
+    held_by = serializers.CharField(source="held_by.username", allow_null=True, default=None)
+    hold_reason = serializers.CharField()
     actions = serializers.SerializerMethodField(help_text="What you may do with it now")
 
     def get_actions(self, run: Run) -> list[str]:
@@ -65,6 +68,12 @@ class StartRun(Input):
     recipe = serializers.CharField(max_length=24, help_text="Id of a recipe of this project")
     name = serializers.CharField(max_length=60, default="", allow_blank=True, help_text="Left out: the recipe's")
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=None, help_text="Left out: the recipe's")
+
+
+class HoldRun(Input):
+    reason = serializers.CharField(
+        max_length=holds.MAX_REASON, help_text="Why; shown on the run and kept in the audit log"
+    )
 
 
 class Runs(APIView):
@@ -159,6 +168,40 @@ class RetryRun(APIView):
     )
     def post(self, request: Request, public_id: str) -> Response:
         return _act(request, public_id, lifecycle.retry)
+
+
+class Hold(APIView):
+    @operation(
+        "hold_run",
+        "Hold a run",
+        about="Let what runs finish and be scored, and no further stage start until the run is released. "
+        "Codes of 409: already_held, nothing_to_hold.",
+        answer=RunOut,
+        body=HoldRun,
+        problems=(404, 409),
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        run = find_run(request, public_id, needs=holds.HOLD)
+        asked = HoldRun(data=request.data)
+        asked.is_valid(raise_exception=True)
+        holds.hold(run, reason=asked.validated_data["reason"], by=person(request))
+        return Response(_run_out(request, public_id))
+
+
+class Release(APIView):
+    @operation(
+        "release_run",
+        "Release a held run",
+        about="Let a held run go on; who held it may, and maintainers. Code of 409: not_held.",
+        answer=RunOut,
+        body=NoInput,
+        problems=(404, 409),
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        run = find_run(request, public_id, needs=holds.HOLD)
+        NoInput(data=request.data).is_valid(raise_exception=True)
+        holds.release(run, by=person(request))
+        return Response(_run_out(request, public_id))
 
 
 def _act(request: Request, public_id: str, act: Callable[[Run], None]) -> Response:

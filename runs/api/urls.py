@@ -11,10 +11,30 @@ from runs.api.drift import RunDrift
 from runs.api.estimate import Estimate
 from runs.api.metrics import MetricSeries, StageMetrics
 from runs.api.projects import Projects
+from runs.api.proposals import (
+    Aliases,
+    Audit,
+    PromoteProposal,
+    ProposalDetail,
+    Proposals,
+    RenewProposal,
+    ReviewProposal,
+    WithdrawProposal,
+)
 from runs.api.recipes import RecipeDetail, Recipes
 from runs.api.reference import PresetDetail, Presets, RecipeSchema
-from runs.api.runs import CancelRun, PauseRun, ResumeRun, RetryRun, RunDetail, Runs
+from runs.api.runs import CancelRun, Hold, PauseRun, Release, ResumeRun, RetryRun, RunDetail, Runs
 from runs.api.stages import RetryStage, RunStages, StageDetail, StageLog
+from runs.api.threads import (
+    CommentDetail,
+    Comments,
+    Notices,
+    ReadNoticesView,
+    ReopenThread,
+    ResolveThread,
+    ThreadDetail,
+    Threads,
+)
 from runs.api.tokens import TokenDetail, Tokens
 from runs.api.unknown import NAME as UNKNOWN
 from runs.api.unknown import UnknownAddress
@@ -45,15 +65,33 @@ urlpatterns = [
     path("projects/<slug:slug>/recipes/", Recipes.as_view(), name="api-recipes"),
     path("projects/<slug:slug>/estimate/", Estimate.as_view(), name="api-estimate"),
     path("projects/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
+    path("projects/<slug:slug>/proposals/", Proposals.as_view(), name="api-proposals"),
+    path("projects/<slug:slug>/aliases/", Aliases.as_view(), name="api-aliases"),
+    path("projects/<slug:slug>/audit/", Audit.as_view(), name="api-audit"),
+    path("proposals/<id:public_id>/", ProposalDetail.as_view(), name="api-proposal"),
+    path("proposals/<id:public_id>/review/", ReviewProposal.as_view(), name="api-proposal-review"),
+    path("proposals/<id:public_id>/renew/", RenewProposal.as_view(), name="api-proposal-renew"),
+    path("proposals/<id:public_id>/withdraw/", WithdrawProposal.as_view(), name="api-proposal-withdraw"),
+    path("proposals/<id:public_id>/promote/", PromoteProposal.as_view(), name="api-proposal-promote"),
     path("recipes/<id:public_id>/", RecipeDetail.as_view(), name="api-recipe"),
     path("runs/<id:public_id>/", RunDetail.as_view(), name="api-run"),
     path("runs/<id:public_id>/pause/", PauseRun.as_view(), name="api-run-pause"),
     path("runs/<id:public_id>/resume/", ResumeRun.as_view(), name="api-run-resume"),
     path("runs/<id:public_id>/cancel/", CancelRun.as_view(), name="api-run-cancel"),
     path("runs/<id:public_id>/retry/", RetryRun.as_view(), name="api-run-retry"),
+    path("runs/<id:public_id>/hold/", Hold.as_view(), name="api-hold"),
+    path("runs/<id:public_id>/release/", Release.as_view(), name="api-release"),
     path("runs/<id:public_id>/stages/", RunStages.as_view(), name="api-stages"),
     path("runs/<id:public_id>/checkpoints/", RunCheckpoints.as_view(), name="api-checkpoints"),
     path("runs/<id:public_id>/drift/", RunDrift.as_view(), name="api-drift"),
+    path("runs/<id:public_id>/threads/", Threads.as_view(), name="api-threads"),
+    path("threads/<id:public_id>/", ThreadDetail.as_view(), name="api-thread"),
+    path("threads/<id:public_id>/comments/", Comments.as_view(), name="api-comments"),
+    path("threads/<id:public_id>/resolve/", ResolveThread.as_view(), name="api-thread-resolve"),
+    path("threads/<id:public_id>/reopen/", ReopenThread.as_view(), name="api-thread-reopen"),
+    path("comments/<id:public_id>/", CommentDetail.as_view(), name="api-comment"),
+    path("notices/", Notices.as_view(), name="api-notices"),
+    path("notices/read/", ReadNoticesView.as_view(), name="api-notices-read"),
     path("stages/<id:public_id>/", StageDetail.as_view(), name="api-stage"),
     path("stages/<id:public_id>/retry/", RetryStage.as_view(), name="api-stage-retry"),
     path("stages/<id:public_id>/log/", StageLog.as_view(), name="api-stage-log"),

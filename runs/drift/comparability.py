@@ -27,7 +27,7 @@ def why_incomparable(before: ScoreCell, after: ScoreCell) -> str:
         return "scores of two different benchmarks"
     if before.version != after.version:
         return f"scored on version {before.version or 'unknown'}, then on version {after.version or 'unknown'}"
-    if before.settings and after.settings and (changed := _changed(before.settings, after.settings)):
+    if before.settings and after.settings and (changed := changed_settings(before.settings, after.settings)):
         return f"scored under another protocol: {changed}"
     if before.protocol != after.protocol:
         return "scored on other problems" if before.settings and after.settings else "scored under another protocol"
@@ -56,7 +56,7 @@ def break_words(matrix: ScoreMatrix, found: Break) -> str:
     return f"{title}: the line breaks between {before} and {after}, {found.reason}."
 
 
-def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> str:
+def changed_settings(before: Mapping[str, object], after: Mapping[str, object]) -> str:
     """List the settings that differ: 'temperature 0.6, then 1.0'."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return "; ".join(

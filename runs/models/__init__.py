@@ -3,25 +3,38 @@
 from runs.models.access import Membership, Project, Role
 from runs.models.checkpoint import Checkpoint
 from runs.models.claim import Claimable, Status
+from runs.models.discussion import Comment, CommentEdit, Notice, NoticeKind, Thread
 from runs.models.metric import Metric
 from runs.models.recipe import Recipe
+from runs.models.review import Alias, AuditEntry, Proposal, Review, ReviewPolicy, Verdict
 from runs.models.run import Attempt, Need, Run, Stage
 from runs.models.score import Benchmark, ItemResult, Score
 
 __all__ = [
+    "Alias",
     "Attempt",
+    "AuditEntry",
     "Benchmark",
     "Checkpoint",
     "Claimable",
+    "Comment",
+    "CommentEdit",
     "ItemResult",
     "Membership",
     "Metric",
     "Need",
+    "Notice",
+    "NoticeKind",
     "Project",
+    "Proposal",
     "Recipe",
+    "Review",
+    "ReviewPolicy",
     "Role",
     "Run",
     "Score",
     "Stage",
     "Status",
+    "Thread",
+    "Verdict",
 ]

@@ -24,3 +24,15 @@ def checkpoint_id() -> str:
 
 def recipe_id() -> str:
     return new_id("rec")
+
+
+def proposal_id() -> str:
+    return new_id("prop")
+
+
+def thread_id() -> str:
+    return new_id("thread")
+
+
+def comment_id() -> str:
+    return new_id("comment")

@@ -26,6 +26,11 @@ class Run(models.Model):
     document = models.JSONField()  # the recipe as it was started, its seed included
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    held_at = models.DateTimeField(null=True, blank=True)  # while it is set, no queued stage is claimed
+    held_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    hold_reason = models.TextField(blank=True)
 
     class Meta:
         ordering = ("-created_at",)
@@ -49,6 +54,8 @@ class Run(models.Model):
             yields = decisive in (Status.CANCELLED, Status.FAILED, Status.PAUSED) and Status.RUNNING in found
             if decisive in found and not yields:
                 return decisive
+        if self.held_at and any(stage.status == Status.QUEUED for stage in self.stages.all()):
+            return Status.AWAITING_REVIEW
         if found == {Status.SUCCEEDED}:
             return Status.SUCCEEDED
         return Status.RUNNING if Status.SUCCEEDED in found else Status.QUEUED

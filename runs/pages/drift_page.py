@@ -1,5 +1,6 @@
 """The drift page: what each stage did to every domain."""
 
+from collections.abc import Set
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -21,6 +22,7 @@ from runs.pages.matrix_view import matrix_foot, matrix_rows
 from runs.pages.measures_view import measure_views
 from runs.pages.missing_scores import missing_views
 from runs.pages.recovery_view import recovery_view
+from runs.pages.review_sections import review_sections
 from runs.pages.run_words import run_seconds
 from runs.pages.stage_lines import strip, trained_tokens
 from runs.report import DriftReport, drift_report
@@ -34,10 +36,12 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     report = drift_report(run)
     view, role = read_view(request, report.matrix), role_in(request.user, run.project)
     baseline = find_baseline(run, report, view)
+    chosen = chosen_cell(report, run, view)
+    sections = review_sections(request, run, cell=chosen["key"] if chosen else "")
     is_part = request.GET.get("part") == "drift"
     context = (
         _head(run)
-        | _matrix_context(report, run, view)
+        | _matrix_context(report, run, view, discussed=sections["discussion"]["discussed"])
         | {
             "is_part": is_part,
             "may_act": role is not None and role.may(Role.RUNNER),
@@ -53,17 +57,18 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "curves_url": f"{figure_url(run, 'curves')}{f'?baseline={baseline.run.number}' if baseline else ''}",
             "recoveries": [recovery_view(found, run) for found in report.recoveries],
             "n_scored": len(report.matrix.scored_rows()),
-            "chosen": chosen_cell(report, run, view),
+            "chosen": chosen,
         }
+        | sections
     )
     return render(request, "runs/_drift.html" if is_part else "runs/drift.html", context)
 
 
-def _matrix_context(report: DriftReport, run: Run, view: DriftView) -> dict[str, Any]:
+def _matrix_context(report: DriftReport, run: Run, view: DriftView, *, discussed: Set[str]) -> dict[str, Any]:
     matrix = report.matrix
     return {
         "columns": matrix.columns,
-        "rows": matrix_rows(report, view, missing_views(run)),
+        "rows": matrix_rows(report, view, missing_views(run), discussed=discussed),
         "foot": matrix_foot(report),
         "breaks": [break_words(matrix, found) for found in report.breaks],
         "scored_rows": matrix.scored_rows(),

@@ -52,6 +52,11 @@ def curves_of(stage: Stage) -> list[tuple[str, Curve]]:
     return [(name, CURVES[name]) for name in _BY_KIND[stage.kind]]
 
 
+def metrics_of(stage: Stage) -> list[str]:
+    """The names of what a stage has recorded."""
+    return list(Metric.objects.filter(stage=stage).order_by("name").values_list("name", flat=True).distinct())
+
+
 @require_safe
 def curve(request: HttpRequest, slug: str, number: int, name: str, curve: str) -> HttpResponse:
     """Answer one curve of a stage."""

@@ -12,7 +12,9 @@ def find_run(request: HttpRequest, slug: str, number: int, *, needs: Role = Role
     """Find a run with its stages and checkpoints; Http404 for strangers, RoleTooLowError below the role."""
     assert isinstance(request.user, User)
     project = project_for(request.user, slug, needs=needs)
-    runs = Run.objects.select_related("recipe", "created_by", "project").prefetch_related("stages", "checkpoints")
+    runs = Run.objects.select_related("recipe", "created_by", "project", "held_by").prefetch_related(
+        "stages", "checkpoints"
+    )
     run = get_object_or_404(runs, project=project, number=number)
     join_rows(run)
     return run

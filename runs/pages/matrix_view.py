@@ -1,6 +1,6 @@
 """The stages x benchmarks matrix as the page shows it: a table of cells with their words, tones and bars."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
 from runs.drift import words
@@ -35,6 +35,7 @@ class CellView:
     url: str = ""
     is_scored: bool = True
     is_chosen: bool = False
+    is_discussed: bool = False
 
     @property
     def has_interval(self) -> bool:
@@ -77,8 +78,13 @@ class RowView:
         return self.row.domains[0] if len(self.row.domains) == 1 else ""
 
 
-def matrix_rows(report: DriftReport, view: DriftView, missing: Mapping[str, MissingView]) -> list[RowView]:
-    """Lay out the matrix for one way of looking at it; missing: row key -> what its empty cells say."""
+def matrix_rows(
+    report: DriftReport, view: DriftView, missing: Mapping[str, MissingView], *, discussed: Set[str] = frozenset()
+) -> list[RowView]:
+    """Lay out the matrix for one way of looking at it.
+
+    missing: row key -> what its empty cells say; discussed: the cells, 'stage:domain', with open threads.
+    """
     matrix, changes = report.matrix, shown_changes(report, view)
     address = view.address(cell="", before="")
     link = f"{address}{'&' if address != '?' else ''}cell="
@@ -92,6 +98,7 @@ def matrix_rows(report: DriftReport, view: DriftView, missing: Mapping[str, Miss
                 broken=broken.get((row.key, column.domain), ""),
                 url=f"{link}{row.key}:{column.domain}#cell",
                 is_chosen=view.cell == f"{row.key}:{column.domain}",
+                is_discussed=f"{row.key}:{column.domain}" in discussed,
             )
             for column in matrix.columns
         ]

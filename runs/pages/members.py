@@ -5,20 +5,23 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
-from runs import access
+from runs import access, reviews
 from runs.models import Membership, Project, Role
+from runs.pages.proposals import policy_words
+from runs.pages.words import first_error
+from runs.standings import policy_of, reviewers_of
 
 _ABOUT_ROLES = {
     Role.VIEWER: "reads everything of the project",
     Role.REVIEWER: "reads, comments and gives verdicts",
-    Role.RUNNER: "also saves recipes, launches runs and steers them",
+    Role.RUNNER: "also saves recipes, launches runs and steers them, proposes checkpoints and promotes them",
     Role.MAINTAINER: "also manages members below owner",
-    Role.OWNER: "also makes and removes owners",
+    Role.OWNER: "also makes and removes owners and sets the sign-off policy",
 }
 
 
@@ -27,6 +30,20 @@ class MemberForm(forms.Form):
 
     username = forms.CharField(label="User name", max_length=150)
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
+
+
+class PolicyForm(forms.Form):
+    """What a checkpoint needs before it may be promoted."""
+
+    n_approvals = forms.IntegerField(
+        label="Approvals",
+        min_value=0,
+        max_value=reviews.MAX_APPROVALS,
+        help_text="By other people than the proposer. 0: whoever may promote decides alone.",
+    )
+    required = forms.MultipleChoiceField(
+        label="Reviewers who must be among them", required=False, widget=forms.CheckboxSelectMultiple
+    )
 
 
 class ProjectForm(forms.Form):
@@ -50,6 +67,36 @@ def members(request: HttpRequest, slug: str) -> HttpResponse:
         messages.error(request, f"{str(error)[:1].upper()}{str(error)[1:]}.")
     still_there = access.role_in(request.user, project) is not None
     return redirect("members", slug) if still_there else redirect("home")
+
+
+@require_POST
+def set_policy(request: HttpRequest, slug: str) -> HttpResponse:
+    """Change what a checkpoint needs before it may be promoted."""
+    assert isinstance(request.user, User)
+    project = access.project_for(request.user, slug, needs=reviews.SET_POLICY)
+    form = _policy_form(project, request.POST)
+    if not form.is_valid():
+        messages.error(request, f"The policy is as it was. {first_error(form)}")
+        return redirect("members", slug)
+    asked, may_review = form.cleaned_data, reviewers_of(project)
+    policy = reviews.set_policy(
+        project,
+        n_approvals=asked["n_approvals"],
+        required=[may_review[name] for name in asked["required"]],
+        by=request.user,
+    )
+    messages.success(request, f"A promotion needs {policy_words(policy)} now.")
+    return redirect("members", slug)
+
+
+def _policy_form(project: Project, data: QueryDict | None = None) -> PolicyForm:
+    policy = policy_of(project)
+    form = PolicyForm(data, initial={"n_approvals": policy.n_approvals, "required": sorted(policy.required)})
+    names = [(name, name) for name in reviewers_of(project)]
+    field = form.fields["required"]
+    assert isinstance(field, forms.MultipleChoiceField)
+    field.choices = names
+    return form
 
 
 def _add(request: HttpRequest, project: Project) -> HttpResponse:
@@ -104,6 +151,8 @@ def _members_page(request: HttpRequest, project: Project, form: MemberForm, *, s
         "about_roles": [(choice.label, _ABOUT_ROLES[choice]) for choice in Role],
         "may_manage": may_manage,
         "form": form,
+        "policy": policy_words(policy_of(project)),
+        "policy_form": _policy_form(project) if is_owner else None,
     }
     return render(request, "members.html", context, status=status)
 

@@ -23,6 +23,7 @@ FILTERS = (
     Status.QUEUED,
     Status.RUNNING,
     Status.PAUSED,
+    Status.AWAITING_REVIEW,
     Status.SUCCEEDED,
     Status.FAILED,
     Status.CANCELLED,

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -11,12 +12,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from pydantic import BaseModel
 
-from runs import lifecycle
+from runs import holds, lifecycle
 from runs.access import role_in
 from runs.ingest import stage_folder
 from runs.models import Role, Run, Stage, Status
 from runs.pages import rollouts
-from runs.pages.figures import curves_of
+from runs.pages.figures import curves_of, metrics_of
 from runs.pages.find import find_run, find_stage
 from runs.pages.gap_warnings import gap_warnings
 from runs.pages.run_words import current_stage, run_seconds, verdict
@@ -30,6 +31,7 @@ from runs.pages.stage_lines import (
     trained_tokens,
     unscored,
 )
+from runs.pages.words import first_error, sentence
 from workers.catalogue import DOMAINS
 from workers.recipe_text import dump_document
 from workers.spec import ResolvedStageSpec
@@ -43,6 +45,12 @@ _DONE = {
 }
 _WORDS = {"pause": "Pause", "resume": "Resume", "cancel": "Cancel", "retry": "Retry"}
 LOG_BYTES = 32_768
+
+
+class HoldForm(forms.Form):
+    """Why a run is held."""
+
+    reason = forms.CharField(max_length=holds.MAX_REASON)
 
 
 @require_safe
@@ -74,7 +82,37 @@ def act(request: HttpRequest, slug: str, number: int, action: str) -> HttpRespon
         steer[action](run)
         messages.success(request, _DONE[action])
     except lifecycle.NotPossibleError as error:
-        messages.error(request, _sentence(error))
+        messages.error(request, sentence(error))
+    return redirect("runs:detail", slug, number)
+
+
+@require_POST
+def hold(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Hold a run: what runs finishes, nothing further starts."""
+    assert isinstance(request.user, User)
+    run = find_run(request, slug, number, needs=holds.HOLD)
+    form = HoldForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, f"The run is not held. {first_error(form)}")
+        return redirect("runs:detail", slug, number)
+    try:
+        holds.hold(run, reason=form.cleaned_data["reason"], by=request.user)
+        messages.success(request, "Held. What runs now finishes and is scored; nothing further starts.")
+    except lifecycle.NotPossibleError as error:
+        messages.error(request, sentence(error))
+    return redirect("runs:detail", slug, number)
+
+
+@require_POST
+def release(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Let a held run go on."""
+    assert isinstance(request.user, User)
+    run = find_run(request, slug, number, needs=holds.HOLD)
+    try:
+        holds.release(run, by=request.user)
+        messages.success(request, "Released. The next stage starts as soon as a worker is free.")
+    except lifecycle.NotPossibleError as error:
+        messages.error(request, sentence(error))
     return redirect("runs:detail", slug, number)
 
 
@@ -87,7 +125,7 @@ def retry_stage(request: HttpRequest, slug: str, number: int, name: str) -> Http
         lifecycle.retry_stage(stage)
         messages.success(request, _DONE["retry"])
     except lifecycle.NotPossibleError as error:
-        messages.error(request, _sentence(error))
+        messages.error(request, sentence(error))
     return redirect(stage_url(run, stage))
 
 
@@ -125,6 +163,8 @@ def _overview_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str,
         "n_scored": sum(checkpoint.is_scored for checkpoint in run.checkpoints.all()),
         "actions": [(name, _WORDS[name]) for name in lifecycle.possible_actions(run)],
         "may_act": may_act,
+        "may_hold": role is not None and role.may(holds.HOLD) and holds.can_hold(run),
+        "may_release": run.held_at is not None and holds.may_release(run, request.user, role),
         "role": role,
         "overview_url": f"{stage_url(run, stage)}?part=overview",
     }
@@ -144,6 +184,7 @@ def _stage_context(run: Run, stage: Stage) -> dict[str, Any]:
         "log_text": tail(stage_folder(stage).log, max_bytes=LOG_BYTES),
         "domains": [(name, weight) for name in DOMAINS if (weight := stage.document["domains"].get(name)) is not None],
         "curves": curves_of(stage),
+        "metrics": metrics_of(stage),
     }
 
 
@@ -157,8 +198,3 @@ def _rollout_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str, 
     chosen = {} if sample is None or sample.is_latest else {"rollouts": sample.step}
     query = urlencode({**chosen, "part": "rollouts"})
     return {"run": run, "stage": stage, "sample": sample, "rollouts_url": f"{stage_url(run, stage)}?{query}"}
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

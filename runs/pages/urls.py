@@ -4,6 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from runs.pages import (
+    audit_log,
     compose,
     drift_export,
     drift_figures,
@@ -11,13 +12,16 @@ from runs.pages import (
     figures,
     health,
     home,
+    inbox,
     live,
     members,
     missing_scores,
+    proposals,
     recipes,
     run_list,
     run_page,
     sign_in,
+    threads,
     tokens,
 )
 
@@ -40,6 +44,10 @@ run_pages: tuple[list[URLPattern | URLResolver], str] = (
                     path("<int:number>/drift/figures/<slug:name>/", drift_figures.figure, name="drift-figure"),
                     path("<int:number>/drift/export/<str:name>", drift_export.export, name="drift-export"),
                     path("<int:number>/drift/score/", missing_scores.score_again, name="score-again"),
+                    path("<int:number>/threads/", threads.run_threads, name="threads"),
+                    path("<int:number>/hold/", run_page.hold, name="hold"),
+                    path("<int:number>/release/", run_page.release, name="release"),
+                    path("<int:number>/propose/", proposals.propose, name="propose"),
                     path("<int:number>/<slug:action>/", run_page.act, name="action"),  # last: it takes any word
                 ]
             ),
@@ -55,12 +63,32 @@ recipe_pages: tuple[list[URLPattern | URLResolver], str] = (
     ],
     "recipes",
 )
+proposal_pages: list[URLPattern | URLResolver] = [
+    path("", proposals.proposal_page, name="proposal"),
+    path("review/", proposals.review, name="review-proposal"),
+    path("renew/", proposals.renew, name="renew-proposal"),
+    path("withdraw/", proposals.withdraw, name="withdraw-proposal"),
+    path("promote/", proposals.promote, name="promote-proposal"),
+]
+thread_pages: list[URLPattern | URLResolver] = [
+    path("", threads.thread_page, name="thread"),
+    path("reply/", threads.reply, name="reply"),
+    path("resolve/", threads.resolve, name="resolve-thread"),
+    path("reopen/", threads.reopen, name="reopen-thread"),
+]
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("projects/<slug:slug>/", include(run_pages)),
     path("projects/<slug:slug>/recipes/", include(recipe_pages)),
     path("projects/<slug:slug>/members/", members.members, name="members"),
+    path("projects/<slug:slug>/policy/", members.set_policy, name="policy"),
+    path("projects/<slug:slug>/audit/", audit_log.audit_log, name="audit"),
+    path("projects/<slug:slug>/proposals/<slug:proposal>/", include(proposal_pages)),
+    path("projects/<slug:slug>/threads/<slug:thread>/", include(thread_pages)),
+    path("projects/<slug:slug>/comments/<slug:comment>/edit/", threads.edit_comment, name="edit-comment"),
+    path("projects/<slug:slug>/comments/<slug:comment>/delete/", threads.delete_comment, name="delete-comment"),
+    path("inbox/", inbox.inbox, name="inbox"),
     path("new-project/", members.new_project, name="new-project"),
     path("sign-in/", sign_in.SignIn.as_view(), name="login"),
     path("sign-in/link/", sign_in.SignInByLink.as_view(), name="sign-in-link"),

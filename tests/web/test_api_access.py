@@ -9,8 +9,10 @@ from django.urls import reverse
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
+from runs import discussions, reviews
+from runs.anchors import RunAnchor
 from runs.api.urls import urlpatterns
-from runs.models import Role, Run
+from runs.models import Proposal, Role, Run, Thread
 from tests.web.some_clients import BACKEND, a_client, client_of
 from tests.web.some_runs import a_member, a_project, a_run, finish
 
@@ -18,8 +20,14 @@ pytestmark = pytest.mark.django_db
 
 NAMES = {pattern.name for pattern in urlpatterns} - {"api-docs", "api-unknown"}
 ACTIONS = {name for name in NAMES if name.startswith("api-run-")} | {"api-stage-retry"}
-POSTED = ACTIONS | {"api-estimate"}  # what there is nothing to read at
+OF_PROPOSALS = {f"api-proposal-{action}" for action in ("review", "renew", "withdraw", "promote")}
+OF_THREADS = {"api-comments", "api-thread-resolve", "api-thread-reopen"}
+POSTED = (
+    ACTIONS | OF_PROPOSALS | OF_THREADS | {"api-hold", "api-release", "api-estimate", "api-notices-read"}
+)  # what there is nothing to read at
+OF_PROJECT = {f"api-{name}" for name in ("recipes", "runs", "estimate", "proposals", "aliases", "audit")}
 ANYBODYS = {"api-projects", "api-recipe-schema", "api-presets", "api-preset", "api-tokens", "api-token", "api-schema"}
+ANYBODYS |= {"api-notices", "api-notices-read"}
 
 
 @pytest.fixture
@@ -39,13 +47,29 @@ def address(name: str, run: Run) -> str:
         "api-preset": ("tiny-cascade",),
         "api-token": ("0123456789abcde",),
         "api-recipe": (run.recipe.public_id,),
-        **dict.fromkeys(("api-recipes", "api-runs", "api-estimate"), (run.project.slug,)),
+        **dict.fromkeys(OF_PROJECT, (run.project.slug,)),
+        **dict.fromkeys((*OF_PROPOSALS, "api-proposal"), (_proposal(run).public_id,)),
+        **dict.fromkeys((*OF_THREADS, "api-thread"), (_thread(run).public_id,)),
+        "api-comment": (_thread(run).comments.get().public_id,),
         **dict.fromkeys(("api-checkpoint", "api-scores"), (checkpoint.public_id,)),
         **dict.fromkeys(("api-stage", "api-stage-retry", "api-stage-log", "api-metrics"), (stage.public_id,)),
-        **dict.fromkeys(("api-run", "api-stages", "api-checkpoints", "api-drift"), (run.public_id,)),
+        **dict.fromkeys(
+            ("api-run", "api-stages", "api-checkpoints", "api-drift", "api-threads", "api-hold", "api-release"),
+            (run.public_id,),
+        ),
         **dict.fromkeys(ACTIONS - {"api-stage-retry"}, (run.public_id,)),
     }
     return reverse(name, args=arguments.get(name, ()))
+
+
+def _proposal(run: Run) -> Proposal:
+    checkpoint = run.checkpoints.get(stage__name="warm")
+    found = Proposal.objects.filter(checkpoint=checkpoint).first()
+    return found or reviews.propose(checkpoint, note="look", by=run.created_by)
+
+
+def _thread(run: Run) -> Thread:
+    return run.threads.first() or discussions.start_thread(run, RunAnchor(), "hello", by=run.created_by)
 
 
 def answers(client: APIClient, url: str) -> Iterator[int]:
@@ -86,10 +110,19 @@ def test_a_stranger_cannot_tell_a_foreign_id_from_none(run: Run) -> None:
     assert {**foreign.json(), "request_id": ""} == {**none.json(), "request_id": ""}
 
 
+def test_a_viewer_says_nothing(run: Run) -> None:
+    viewer = a_client(run.project, Role.VIEWER)
+    for name in (*OF_THREADS, "api-threads", "api-proposal-review", "api-hold", "api-release"):
+        response = viewer.post(address(name, run))
+        assert (response.status_code, response.json()["code"]) == (403, "role_too_low"), name
+    for answer in (viewer.patch(address("api-comment", run)), viewer.delete(address("api-comment", run))):
+        assert (answer.status_code, answer.json()["code"]) == (403, "role_too_low")
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.REVIEWER])
 def test_a_reader_may_not_act(run: Run, role: Role) -> None:
     reader = a_client(run.project, role)
-    for name in (*ACTIONS, "api-recipes", "api-runs"):
+    for name in (*ACTIONS, *OF_PROPOSALS - {"api-proposal-review"}, "api-recipes", "api-runs", "api-proposals"):
         response = reader.post(address(name, run))
         assert (response.status_code, response.json()["code"]) == (403, "role_too_low"), name
 

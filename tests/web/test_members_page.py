@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from runs.access import MembershipError, RoleTooLowError, add_member, change_role, remove_member, role_in
-from runs.models import Membership, Project, Role
+from runs.models import AuditEntry, Membership, Project, Role
 from tests.web.some_runs import a_member, a_project
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +109,19 @@ def test_whoever_makes_a_project_owns_it(client: Client) -> None:
     assert client.post("/new-project/", {"name": " "}).status_code == 422
     assert client.post("/new-project/", {"name": "Löwe & Co"}).headers["Location"] == "/projects/lowe-co/runs/"
     assert role_in(lone, Project.objects.get()) == Role.OWNER
+
+
+def test_every_change_of_members_is_in_the_audit_log(project: Project, ada: User) -> None:
+    User.objects.create_user("grace")
+    grace = add_member(project, "grace", Role.RUNNER, by=ada)
+    change_role(grace, Role.REVIEWER, by=ada)
+    remove_member(grace, by=ada)
+    entries = AuditEntry.objects.filter(project=project, actor=ada, subject="grace").order_by("pk")
+    assert list(entries.values_list("action", "before", "after")) == [
+        ("member.added", None, {"role": "runner"}),
+        ("member.changed", {"role": "runner"}, {"role": "reviewer"}),
+        ("member.removed", {"role": "reviewer"}, None),
+    ]
 
 
 def test_the_message_of_a_refused_change_says_what_to_do(project: Project, ada: User) -> None:

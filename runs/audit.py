@@ -1,0 +1,38 @@
+"""The audit log: who did what, when, and what it was before and after. It is only ever added to."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from runs.models import AuditEntry, Project
+
+ACTIONS = {
+    "proposal.made": "proposed for promotion",
+    "proposal.reviewed": "reviewed",
+    "proposal.renewed": "took up the new scores of",
+    "proposal.withdrawn": "withdrew the proposal of",
+    "alias.moved": "promoted",
+    "policy.changed": "changed",
+    "member.added": "added",
+    "member.changed": "changed the role of",
+    "member.removed": "removed",
+    "run.held": "held",
+    "run.released": "released",
+}
+
+
+def record(
+    project: Project,
+    action: str,
+    *,
+    by: User,
+    subject: str,
+    url: str = "",
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    """Write an entry; call it inside the transaction of what it tells of, so that neither is there without the other."""
+    assert action in ACTIONS, action
+    AuditEntry.objects.create(
+        project=project, actor=by, action=action, subject=subject[:200], url=url, before=before, after=after
+    )
