@@ -85,10 +85,11 @@
     goTo(new URL(link.getAttribute("href"), location.href).href);
   });
   page.addEventListener("submit", (event) => {
+    if (event.target.method !== "get") return;
     event.preventDefault();
     goTo(`${location.pathname}?${new URLSearchParams(new FormData(event.target))}#cell`);
   });
-  page.addEventListener("change", (event) => { if (event.target.id === "cell-before") event.target.form.requestSubmit(); });
+  page.addEventListener("change", (event) => { if (event.target.form?.dataset.chooseAtOnce === "") event.target.form.requestSubmit(); });
   window.addEventListener("popstate", renew);
   document.body.addEventListener("live-stages", renew);
   rove();

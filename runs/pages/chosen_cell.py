@@ -1,67 +1,96 @@
-"""What one cell of the drift matrix rests on: its score, its change since another checkpoint, the problems that flipped."""
+"""What one cell of the drift matrix rests on: its score, its change since another checkpoint, causes, flipped problems."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
-from django.db.models import Q
+from django.http import QueryDict
 
 from runs.drift import words
+from runs.drift.causes import decisive_row
 from runs.drift.changes import Change, change_between
-from runs.drift.flips import Flips, find_flips
-from runs.drift.matrix import RowInfo, ScoreCell, ScoreMatrix
-from runs.models import ItemResult, Run, Score
+from runs.drift.matrix import ScoreCell, ScoreMatrix
+from runs.models import Run
+from runs.pages.causes import causes_view
+from runs.pages.flips import flips_view, scores_of_domain
 from runs.pages.matrix_view import Show, change_words
 from runs.report import DriftReport
-from workers.spec import BASE
-
-MAX_FLIPS_SHOWN = 50
 
 
 @dataclass(frozen=True)
-class Square:
-    """One checkpoint in an item's ribbon; `level` is full, part, none or missing."""
+class Pair:
+    """What an address asks to compare: a domain at two checkpoints; where `before` is none of the run's, the matrix decides."""
 
-    level: str
-    about: str
-    is_compared: bool
+    domain: str = ""
+    after: str = ""
+    before: str = ""
 
 
-def chosen_cell(report: DriftReport, run: Run, show: Show, *, cell: str, before: str) -> dict[str, Any] | None:
-    """Look into a cell, 'stage:domain'; None where there is no such score.
+def asked_pair(query: QueryDict) -> Pair:
+    """Read cell=after:domain, which links give, or domain and after, which the form gives."""
+    row, _, domain = query.get("cell", "").partition(":")
+    return Pair(query.get("domain") or domain, query.get("after") or row, query.get("before", ""))
 
-    before: the checkpoint to compare with; where it is none of the run's, the one that the matrix shows the change since.
-    """
-    row, _, domain = cell.partition(":")
-    matrix, now = report.matrix, report.matrix.cell(row, domain)
+
+def chosen_cell(report: DriftReport, run: Run, show: Show, query: QueryDict) -> dict[str, Any] | None:
+    """Look into the cell that the address chooses; None where there is no such score."""
+    pair, matrix = asked_pair(query), report.matrix
+    now = matrix.cell(pair.after, pair.domain)
     if now is None:
         return None
-    change = _change(report, show, now, before)
-    earlier = matrix.cell(change.reference, domain) if change.reference else None
-    info, scored = matrix.row(row), _score(run, row, domain)
+    change = _change(report, show, now, pair.before)
+    earlier = matrix.cell(change.reference, now.column) if change.reference else None
+    scores = scores_of_domain(run, now.column)
+    info, scored = matrix.row(now.row), scores[now.row]
     chosen = {
-        "key": f"{row}:{domain}",
+        "key": f"{now.row}:{now.column}",
         "row": info,
         "row_domain": info.domains[0] if len(info.domains) == 1 else "",
-        "domain": next(column.title for column in matrix.columns if column.domain == domain),
+        "domain": next(column.title for column in matrix.columns if column.domain == now.column),
         "score": now,
         "score_text": words.joined(words.score(now.mean), words.score_interval(now.interval)),
         "scored": scored,
         "protocol": [(name.replace("_", " "), value) for name, value in scored.benchmark.protocol.items()],
-        "others": [other for other in matrix.scored_rows() if other.key != row and matrix.cell(other.key, domain)],
         "reason": change.reason,
+        "before": matrix.row(change.reference) if change.reference else None,
+        "causes": causes_view(run, decisive_row(matrix, now.column, change.reference or now.row, now.row).key),
     }
     if earlier is None:
         return chosen
-    flips = find_flips(earlier, now)
+    only, page = query.get("only", ""), query.get("page", "")
+    address = {"show": show, "cell": chosen["key"], "before": earlier.row}
     return chosen | {
-        "before": matrix.row(earlier.row),
         "change_text": change_words(change),
-        "flips": flips,
-        "flips_test": _tested(flips),
-        "answers": _flipped(report.matrix, run, earlier, now, flips),
-        "n_hidden": max(0, len(flips.lost) + len(flips.gained) - MAX_FLIPS_SHOWN),
+        "lengths": (scores[earlier.row].response_tokens, scored.response_tokens),
+        "flips": flips_view(matrix, scores, before=earlier, after=now, only=only, page=page),
+        "query": urlencode(address),
     }
+
+
+def pair_form(report: DriftReport, query: QueryDict, chosen: dict[str, Any] | None) -> dict[str, Any]:
+    """What can be compared with what, and what is: the domains, and the checkpoints that have any score."""
+    pair, matrix = asked_pair(query), report.matrix
+    domains = {column.domain for column in matrix.columns}
+    known = {row.key: row.title for row in matrix.rows}
+    is_missing = not chosen and pair.domain in domains and pair.after in known
+    worst = report.summary.worst_drop
+    return {
+        "domains": matrix.columns,
+        "rows": matrix.scored_rows(),
+        "domain": chosen["score"].column if chosen else pair.domain,
+        "after": chosen["row"].key if chosen else pair.after,
+        "before": chosen["before"].key if chosen and chosen["before"] else pair.before,
+        "missing": f"{known[pair.after]} is not scored on it yet" if is_missing else "",
+        "worst": worst if worst.difference is not None else None,
+        "worst_text": _worst_words(matrix, worst),
+    }
+
+
+def _worst_words(matrix: ScoreMatrix, worst: Change) -> str:
+    if worst.difference is None:
+        return ""
+    title = next(column.title for column in matrix.columns if column.domain == worst.column)
+    return f"{title} at {matrix.row(worst.row).title}, {words.change(worst.difference)}"
 
 
 def _change(report: DriftReport, show: Show, now: ScoreCell, before: str) -> Change:
@@ -69,58 +98,3 @@ def _change(report: DriftReport, show: Show, now: ScoreCell, before: str) -> Cha
     shown = report.changes["previous" if show == "score" else show][now.row, now.column]
     is_other = before not in (now.row, shown.reference) and report.matrix.cell(before, now.column) is not None
     return change_between(report.matrix, now.column, before, now.row) if is_other else shown
-
-
-def _score(run: Run, row: str, domain: str) -> Score:
-    return (
-        Score.objects.filter(_of(row), checkpoint__run=run, benchmark__domain=domain, benchmark__split="test")
-        .select_related("benchmark", "checkpoint")
-        .latest("checkpoint__at_step")
-    )
-
-
-def _flipped(matrix: ScoreMatrix, run: Run, before: ScoreCell, now: ScoreCell, flips: Flips) -> list[dict[str, Any]]:
-    """The flipped items with their answers before and after and their ribbon, lost ones first."""
-    positions = [*flips.lost, *flips.gained][:MAX_FLIPS_SHOWN]
-    found: dict[int, dict[str, Any]] = {position: {"item": position} for position in positions}
-    for side, row in (("before", before.row), ("after", now.row)):
-        items = ItemResult.objects.filter(
-            _of(row, "score__"),
-            score__checkpoint__run=run,
-            score__benchmark__domain=now.column,
-            score__benchmark__split="test",
-            item__in=positions,
-        )
-        for item in items:
-            found[item.item] |= {"prompt": item.prompt, side: item}
-    rows = matrix.rows
-    for position, flipped in found.items():
-        flipped["is_lost"] = position in flips.lost
-        flipped["ribbon"] = _ribbon(matrix, rows, now.column, position, compared=(before.row, now.row))
-    return list(found.values())
-
-
-def _ribbon(
-    matrix: ScoreMatrix, rows: Sequence[RowInfo], domain: str, position: int, *, compared: tuple[str, str]
-) -> list[Square]:
-    """How one item fared at every checkpoint: whether it was lost after being stable, or comes and goes."""
-    squares = []
-    for row in rows:
-        cell = matrix.cell(row.key, domain)
-        if cell is None or cell.values is None or position >= len(cell.values):
-            squares.append(Square("missing", f"{row.title}: not scored", row.key in compared))
-            continue
-        value = float(cell.values[position])
-        level = "full" if value >= 1 else "part" if value > 0 else "none"
-        squares.append(Square(level, f"{row.title}: {value:g}", row.key in compared))
-    return squares
-
-
-def _tested(flips: Flips) -> str:
-    if flips.p_value is None:
-        return ""
-    return f"{flips.test} p {f'= {flips.p_value:.2g}' if flips.p_value >= 0.001 else '< 0.001'}"
-
-
-def _of(row: str, prefix: str = "") -> Q:
-    return Q(**{f"{prefix}checkpoint__stage": None}) if row == BASE else Q(**{f"{prefix}checkpoint__stage__name": row})

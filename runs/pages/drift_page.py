@@ -15,7 +15,7 @@ from runs.drift.matrix import ScoreCell
 from runs.drift.recovery import DomainRecovery, Recovery
 from runs.drift.summary import Measure, Summary
 from runs.models import Project, Run, Status
-from runs.pages.chosen_cell import chosen_cell
+from runs.pages.chosen_cell import chosen_cell, pair_form
 from runs.pages.find import find_run
 from runs.pages.matrix_view import SHOWS, Show, matrix_rows
 from runs.pages.run_words import run_seconds
@@ -59,9 +59,8 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "matrix_height": 38 + 32 * len(report.matrix.rows),
         "matrix_url": f"{_figure_url(run.project, run, 'matrix')}?show={show}",
         "n_scored": len(report.matrix.scored_rows()),
-        "chosen": chosen_cell(
-            report, run, show, cell=request.GET.get("cell", ""), before=request.GET.get("before", "")
-        ),
+        "chosen": (chosen := chosen_cell(report, run, show, request.GET)),
+        "pair": pair_form(report, request.GET, chosen),
     }
     return render(request, "runs/_drift.html" if is_part else "runs/drift.html", context)
 

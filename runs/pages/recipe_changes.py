@@ -28,6 +28,16 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     return [change for change in found if change is not None]
 
 
+def stage_changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
+    """List the settings that differ between two stages' documents, but for their names."""
+    old, new = (dict(_flat("", {**document, "name": ""})) for document in (before, after))
+    return [
+        Change(where, setting, old.get((where, setting)), new.get((where, setting)))
+        for where, setting in dict.fromkeys([*new, *old])
+        if old.get((where, setting)) != new.get((where, setting))
+    ]
+
+
 def _settings(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
     for name, value in document.items():
         if name == "stages":

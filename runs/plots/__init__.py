@@ -13,6 +13,7 @@ from runs.plots.heatmap import Mode, matrix_heatmap
 from runs.plots.recovery import recovery_bars
 from runs.plots.theme import Theme
 from runs.plots.training import training_curve
+from runs.plots.trends import trend_curve
 
 CONFIG: dict[str, Any] = {"displayModeBar": False, "displaylogo": False, "responsive": True}
 
@@ -25,6 +26,7 @@ __all__ = [
     "recovery_bars",
     "to_json",
     "training_curve",
+    "trend_curve",
 ]
 
 

@@ -62,19 +62,19 @@ def test_a_cell_opens_its_flips_where_the_page_is(page: Page, address: str, run:
     page.evaluate("window.isTheSamePage = true")
     _cell(page, "if_rl", "instructions").click()
     cell = page.locator("#cell")
-    expect(cell.get_by_role("heading")).to_contain_text("Instruction following")
+    expect(page.locator("#cell-title")).to_contain_text("Instruction following")
     expect(cell).to_contain_text("since warm")
-    expect(cell.locator("tbody tr").first).to_contain_text("lost")
-    assert cell.locator("tbody tr").first.locator(".ribbon i").count() == 4
-    cell.get_by_label("Compare with").select_option("base")
+    expect(cell.locator(".flip").first).to_contain_text("lost")
+    assert cell.locator(".flip").first.locator(".ribbon i").count() == 4
+    cell.get_by_label("from").select_option("base")
     expect(cell).to_contain_text("since base")
-    assert page.url.endswith("?show=score&cell=if_rl%3Ainstructions&before=base#cell")
+    assert page.url.endswith("?show=score&domain=instructions&before=base&after=if_rl#cell")
     page.get_by_role("link", name="vs start").click()
     expect(_cell(page, "if_rl", "instructions")).to_have_attribute("aria-current", "true")
     page.go_back()
     expect(cell).to_contain_text("since base")
     cell.get_by_role("link", name="Close").click()
-    expect(cell).to_have_count(0)
+    expect(cell).to_contain_text("Open a cell of the matrix")
     assert page.evaluate("window.isTheSamePage")
 
 
