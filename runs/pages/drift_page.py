@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -10,16 +11,19 @@ from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
 from runs import plots
+from runs.access import role_in
 from runs.drift import words
 from runs.drift.matrix import ScoreCell
 from runs.drift.recovery import DomainRecovery, Recovery
 from runs.drift.summary import Measure, Summary
-from runs.models import Project, Run, Status
+from runs.models import Project, Role, Run, Status
 from runs.pages.chosen_cell import chosen_cell, pair_form
 from runs.pages.find import find_run
+from runs.pages.lineage import lineage_view
 from runs.pages.matrix_view import SHOWS, Show, matrix_rows
 from runs.pages.run_words import run_seconds
 from runs.pages.stage_lines import strip, trained_tokens
+from runs.pages.teachers import teachers_view
 from runs.report import DriftReport, drift_report
 from workers.catalogue import DOMAINS
 
@@ -44,8 +48,9 @@ _FORMULAS: dict[str, tuple[str, str]] = {
 @require_safe
 def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show verdict, matrix, curves, summary and, for a chosen cell, its flips; `part` answers what a script renews."""
+    assert isinstance(request.user, User)
     run = find_run(request, slug, number)
-    report, show = drift_report(run), _shown(request)
+    report, show, role = drift_report(run), _shown(request), role_in(request.user, run.project)
     is_part = request.GET.get("part") == "drift"
     context = _head(run) | {
         "is_part": is_part,
@@ -61,6 +66,9 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "n_scored": len(report.matrix.scored_rows()),
         "chosen": (chosen := chosen_cell(report, run, show, request.GET)),
         "pair": pair_form(report, request.GET, chosen),
+        "teachers": teachers_view(report, run),
+        "lineage": lineage_view(report, run),
+        "may_launch": role is not None and role.may(Role.RUNNER),
     }
     return render(request, "runs/_drift.html" if is_part else "runs/drift.html", context)
 

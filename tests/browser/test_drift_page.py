@@ -78,6 +78,27 @@ def test_a_cell_opens_its_flips_where_the_page_is(page: Page, address: str, run:
     assert page.evaluate("window.isTheSamePage")
 
 
+def test_from_verdict_to_cause_to_item_in_three_clicks(page: Page, address: str, run: Run) -> None:
+    _open(page, address, run)
+    expect(page.locator(".verdict")).to_be_visible()
+    page.get_by_role("link", name="worst drop").click()
+    cause = page.locator("#causes")
+    expect(cause.get_by_role("heading")).to_contain_text("What ")
+    expect(cause.locator(".main-svg").first).to_be_visible(timeout=DRAWN)
+    cause.get_by_text("Set up unlike").click()
+    expect(cause.locator("table")).to_contain_text("kind")
+    page.locator(".flips-filter a[href*='only=lost']").click()
+    expect(page.locator(".flips-filter [aria-current]")).to_contain_text("Lost")
+    expect(page.locator(".flip").first).to_contain_text("lost after")
+    expect(page.locator(".flip mark").first).to_be_visible()
+
+
+def test_teachers_go_from_the_page_into_the_composer(page: Page, address: str, run: Run) -> None:
+    _open(page, address, run)
+    page.get_by_role("link", name="Use as MOPD teachers").click()
+    expect(page.get_by_role("button", name="Launch")).to_be_enabled()
+
+
 def test_arrow_keys_go_from_cell_to_cell(page: Page, address: str, run: Run) -> None:
     _open(page, address, run)
     _cell(page, "base", "instructions").focus()
