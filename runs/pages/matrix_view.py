@@ -77,7 +77,9 @@ def _cell(report: DriftReport, row: RowInfo, column: ColumnInfo, show: Show) -> 
     if show == "score":
         view = _score_view(column, score, report.changes["previous"][row.key, domain])
     else:
-        view = _change_view(column, score, report.changes[show][row.key, domain])
+        change = report.changes[show][row.key, domain]
+        about = f"{change_words(change)}; score {words.score(score.mean)}, n = {score.n}"
+        view = change_view(column, change, about)
     best = report.best.get(domain)
     return replace(
         view,
@@ -103,12 +105,12 @@ def _score_view(column: ColumnInfo, score: ScoreCell, change: Change) -> CellVie
     )
 
 
-def _change_view(column: ColumnInfo, score: ScoreCell, change: Change) -> CellView:
+def change_view(column: ColumnInfo, change: Change, about: str) -> CellView:
+    """Show a change as a cell; about: what it says in words where there is one."""
     if change.difference is None:
         return CellView(column, "–", "none", change.reason)
     tone = "gain" if change.is_gain else "loss" if change.is_loss else "noise" if change.is_known else "none"
     low, high = change.interval or (change.difference, change.difference)
-    about = f"{change_words(change)}; score {words.score(score.mean)}, n = {score.n}"
     return CellView(
         column,
         words.change(change.difference),

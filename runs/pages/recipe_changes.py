@@ -19,7 +19,7 @@ class Change:
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     """List what differs between two recipe documents, in the order of the newer one."""
-    old, new = dict(_settings(before)), dict(_settings(after))
+    old, new = dict(settings_of(before)), dict(settings_of(after))
     found = [_order_change(before, after)]
     for where, setting in dict.fromkeys([*new, *old]):
         was, now = old.get((where, setting)), new.get((where, setting))
@@ -38,7 +38,8 @@ def stage_changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]
     ]
 
 
-def _settings(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+def settings_of(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+    """List a recipe's settings in words: where and what, and the value."""
     for name, value in document.items():
         if name == "stages":
             for stage in value:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from runs.plots.forgetting import forgetting_curves
 from runs.plots.heatmap import Mode, matrix_heatmap
+from runs.plots.overlay import overlay_curves
 from runs.plots.recovery import recovery_bars
 from runs.plots.theme import Theme
 from runs.plots.training import training_curve
@@ -23,6 +24,7 @@ __all__ = [
     "Theme",
     "forgetting_curves",
     "matrix_heatmap",
+    "overlay_curves",
     "recovery_bars",
     "to_json",
     "training_curve",
