@@ -57,17 +57,20 @@ def asked_teachers(query: QueryDict) -> dict[str, str]:
 
 
 def with_teachers(document: dict[str, Any], teachers: Mapping[str, str]) -> None:
-    """Let the last MOPD stage of a recipe's document learn from these teachers; one that comes too early is followed by a new one."""
+    """Let the last MOPD stage of a recipe's document learn from these teachers, or a new one where that comes too early.
+
+    A new stage learns what is taught and nothing else: the recipe may score no other domain.
+    """
     stages = document["stages"]
     last = next((at for at in reversed(range(len(stages))) if stages[at]["kind"] == "mopd"), None)
-    earlier = {BASE, *(stage["name"] for stage in stages[: last or 0])}
-    at = last if last is not None and earlier.issuperset(teachers.values()) else apply_op(document, "add:mopd")
-    assert at is not None
-    stages[at] = {
-        **stages[at],
-        "domains": {**dict.fromkeys(teachers, 1), **stages[at]["domains"]},
-        "teachers": dict(teachers),
-    }
+    if last is not None and {BASE, *(stage["name"] for stage in stages[:last])}.issuperset(teachers.values()):
+        domains = {**dict.fromkeys(teachers, 1), **stages[last]["domains"]}
+        stages[last] = {**stages[last], "domains": domains, "teachers": dict(teachers)}
+        return
+    new = apply_op(document, "add:mopd")
+    assert new is not None
+    domains = {domain: stages[new]["domains"].get(domain, 1) for domain in teachers}
+    stages[new] = {**stages[new], "domains": domains, "teachers": dict(teachers)}
 
 
 def _line(report: DriftReport, column: ColumnInfo, choice: TeacherChoice, cheapest: str) -> TeacherLine:
