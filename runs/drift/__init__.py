@@ -1,9 +1,9 @@
 """What a cascade did to its scores: pure statistics, data in and numbers out, no queries.
 
 Start at `matrix.py` (the data) and `comparability.py` (what may be joined); then noise: `intervals.py`, `paired.py`,
-`families.py`, `power.py`; then `changes.py`, `harm.py`, `flips.py`, `stability.py`; then measures of a whole cascade:
-`measures.py`, `transfer.py`, `retention.py`, `plasticity.py`, `summary.py`, `recovery.py`, `teachers.py`. `sentences.py` and
-`text.py` put them into words.
+`families.py`, `power.py`; then `changes.py`, `harm.py`, `flips.py`, `answers.py`, `causes.py`, `stability.py`; then measures of a
+whole cascade: `measures.py`, `transfer.py`, `retention.py`, `plasticity.py`, `summary.py`, `recovery.py`, `teachers.py`.
+`sentences.py` and `text.py` put them into words.
 Every formula is in docs/drift.md.
 """
 
@@ -20,7 +20,7 @@ from runs.drift.changes import (
 )
 from runs.drift.comparability import Break, break_words, find_breaks, why_incomparable
 from runs.drift.families import benjamini_hochberg, holm
-from runs.drift.flips import Flips, find_flips
+from runs.drift.flips import Flip, Flips, find_flips, rank_flips
 from runs.drift.harm import Harm, find_harm
 from runs.drift.intervals import ALPHA, Interval
 from runs.drift.matrix import ColumnInfo, Kind, RowInfo, ScoreCell, ScoreMatrix, score_cell
@@ -48,6 +48,7 @@ __all__ = [
     "Detectable",
     "DomainRecovery",
     "Effort",
+    "Flip",
     "Flips",
     "Harm",
     "Interval",
@@ -80,6 +81,7 @@ __all__ = [
     "matrix_text",
     "measure_recovery",
     "plasticity",
+    "rank_flips",
     "recovery_text",
     "retention",
     "score_cell",

@@ -1,6 +1,6 @@
-"""Which checkpoint teaches which domain."""
+"""Which checkpoint teaches which domain, and how few checkpoints are enough."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from runs.drift.changes import change_between
@@ -38,6 +38,52 @@ def choose_teachers(validation: ScoreMatrix, *, rows: Collection[str] | None = N
         if scored:
             chosen[column.domain] = _choose(validation, column.domain, scored)
     return chosen
+
+
+def cheapest_teachers(validation: ScoreMatrix) -> dict[str, str]:
+    """Give every domain a teacher out of as few checkpoints as possible, each within noise of the domain's best.
+
+    Every teacher is one more model in memory. Of the smallest sets it is the one with the highest scores. "Within noise"
+    is not "as good": on few problems a checkpoint that is worse may pass.
+    """
+    fit = {domain: _within_noise(validation, domain, best.row) for domain, best in choose_teachers(validation).items()}
+    for size in range(1, len(fit) + 1):
+        taught = [_assign(validation, fit, cover) for cover in _covers(fit, frozenset(), size)]
+        if taught:
+            return max(taught, key=lambda rows: sum(_mean(validation, row, domain) for domain, row in rows.items()))
+    return {}
+
+
+def _within_noise(matrix: ScoreMatrix, domain: str, best: str) -> list[str]:
+    """List the rows that a paired test cannot tell from the best, in their order."""
+    found = []
+    for row in matrix.rows:
+        change = change_between(matrix, domain, best, row.key)
+        is_alike = change.difference == 0 or (change.p_value is not None and change.p_value >= ALPHA)
+        if row.key == best or is_alike:
+            found.append(row.key)
+    return found
+
+
+def _covers(fit: Mapping[str, list[str]], chosen: frozenset[str], size: int) -> Iterator[frozenset[str]]:
+    """Yield the sets of at most `size` rows that have a fit for every domain; the hardest domain decides first."""
+    open_domains = [domain for domain, rows in fit.items() if chosen.isdisjoint(rows)]
+    if not open_domains:
+        yield chosen
+    elif len(chosen) < size:
+        for row in min((fit[domain] for domain in open_domains), key=len):
+            yield from _covers(fit, chosen | {row}, size)
+
+
+def _assign(matrix: ScoreMatrix, fit: Mapping[str, list[str]], cover: frozenset[str]) -> dict[str, str]:
+    return {
+        domain: max((row for row in rows if row in cover), key=lambda row: _mean(matrix, row, domain))
+        for domain, rows in fit.items()
+    }
+
+
+def _mean(matrix: ScoreMatrix, row: str, domain: str) -> float:
+    return cell.mean if (cell := matrix.cell(row, domain)) else 0.0
 
 
 def _choose(matrix: ScoreMatrix, domain: str, scored: list[tuple[RowInfo, ScoreCell]]) -> TeacherChoice:

@@ -1,33 +1,19 @@
-"""What one cell of the drift matrix rests on: its score, its change since another checkpoint, the problems that flipped."""
+"""What one cell of the drift matrix rests on: its score, its change since another checkpoint, causes, flipped problems."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
-
 from runs.drift import words
+from runs.drift.causes import decisive_row
 from runs.drift.changes import Change, change_between
-from runs.drift.flips import Flips, find_flips
 from runs.drift.intervals import ALPHA
-from runs.drift.matrix import RowInfo, ScoreCell, ScoreMatrix
+from runs.drift.matrix import ScoreCell, ScoreMatrix
 from runs.drift.power import effort_to_decide
-from runs.models import ItemResult, Run, Score
+from runs.models import Run
+from runs.pages.causes import causes_view
 from runs.pages.drift_view import DriftView
+from runs.pages.flips import flips_view, scores_of_domain
 from runs.pages.matrix_view import change_words, shown_changes
 from runs.report import DriftReport
-from workers.spec import BASE
-
-MAX_FLIPS_SHOWN = 50
-
-
-@dataclass(frozen=True)
-class Square:
-    """One checkpoint in an item's ribbon; `level` is full, part, none or missing."""
-
-    level: str
-    about: str
-    is_compared: bool
 
 
 def chosen_cell(report: DriftReport, run: Run, view: DriftView) -> dict[str, Any] | None:
@@ -42,7 +28,8 @@ def chosen_cell(report: DriftReport, run: Run, view: DriftView) -> dict[str, Any
         return None
     change = _change(report, view, now)
     earlier = matrix.cell(change.reference, domain) if change.reference else None
-    info, scored = matrix.row(row), _score(run, row, domain)
+    scores = scores_of_domain(run, domain)
+    info, scored = matrix.row(row), scores[row]
     chosen = {
         "key": f"{row}:{domain}",
         "row": info,
@@ -52,23 +39,49 @@ def chosen_cell(report: DriftReport, run: Run, view: DriftView) -> dict[str, Any
         "score_text": words.joined(words.score(now.mean), words.score_interval(now.interval)),
         "scored": scored,
         "protocol": [(name.replace("_", " "), value) for name, value in scored.benchmark.protocol.items()],
-        "others": [other for other in matrix.scored_rows() if other.key != row and matrix.cell(other.key, domain)],
         "reason": change.reason,
-        "kept": view.kept("cell", "before"),
+        "before": matrix.row(change.reference) if change.reference else None,
+        "causes": causes_view(run, decisive_row(matrix, domain, change.reference or row, row).key),
         "close_url": f"{view.address(cell='', before='')}#matrix",
     }
     if earlier is None:
         return chosen
-    flips = find_flips(earlier, now)
+    only, page = view.query.get("only", ""), view.query.get("page", "")
     return chosen | {
-        "before": matrix.row(earlier.row),
         "change_text": change_words(change),
         "effort": _effort(report, change, earlier, now),
-        "flips": flips,
-        "flips_test": _tested(flips),
-        "answers": _flipped(report.matrix, run, earlier, now, flips),
-        "n_hidden": max(0, len(flips.lost) + len(flips.gained) - MAX_FLIPS_SHOWN),
+        "lengths": (scores[earlier.row].response_tokens, scored.response_tokens),
+        "flips": flips_view(matrix, scores, before=earlier, after=now, only=only, page=page),
+        "query": view.address(cell=f"{row}:{domain}", before=earlier.row).removeprefix("?"),
     }
+
+
+def pair_form(report: DriftReport, view: DriftView, chosen: dict[str, Any] | None) -> dict[str, Any]:
+    """What can be compared with what, and what is: the domains, and the checkpoints that have any score."""
+    after, _, domain = view.cell.partition(":")
+    matrix, worst = report.matrix, report.summary.worst_drop
+    known = {row.key: row.title for row in matrix.rows}
+    is_missing = not chosen and domain in {column.domain for column in matrix.columns} and after in known
+    return {
+        "domains": matrix.columns,
+        "rows": matrix.scored_rows(),
+        "domain": chosen["score"].column if chosen else domain,
+        "after": chosen["row"].key if chosen else after,
+        "before": chosen["before"].key if chosen and chosen["before"] else view.before,
+        "kept": view.kept("cell", "before"),
+        "missing": f"{known[after]} is not scored on it yet" if is_missing else "",
+        "worst_url": view.address(cell=f"{worst.row}:{worst.column}", before="")
+        if worst.difference is not None
+        else "",
+        "worst_text": _worst_words(matrix, worst),
+    }
+
+
+def _worst_words(matrix: ScoreMatrix, worst: Change) -> str:
+    if worst.difference is None:
+        return ""
+    title = next(column.title for column in matrix.columns if column.domain == worst.column)
+    return f"{title} at {matrix.row(worst.row).title}, {words.change(worst.difference)}"
 
 
 def _change(report: DriftReport, view: DriftView, now: ScoreCell) -> Change:
@@ -97,58 +110,3 @@ def _effort(report: DriftReport, change: Change, before: ScoreCell, now: ScoreCe
 
 def _answers(count: int) -> str:
     return f"{count:,} answer{'' if count == 1 else 's'}"
-
-
-def _score(run: Run, row: str, domain: str) -> Score:
-    return (
-        Score.objects.filter(_of(row), checkpoint__run=run, benchmark__domain=domain, benchmark__split="test")
-        .select_related("benchmark", "checkpoint")
-        .latest("checkpoint__at_step")
-    )
-
-
-def _flipped(matrix: ScoreMatrix, run: Run, before: ScoreCell, now: ScoreCell, flips: Flips) -> list[dict[str, Any]]:
-    """The flipped items with their answers before and after and their ribbon, lost ones first."""
-    positions = [*flips.lost, *flips.gained][:MAX_FLIPS_SHOWN]
-    found: dict[int, dict[str, Any]] = {position: {"item": position} for position in positions}
-    for side, row in (("before", before.row), ("after", now.row)):
-        items = ItemResult.objects.filter(
-            _of(row, "score__"),
-            score__checkpoint__run=run,
-            score__benchmark__domain=now.column,
-            score__benchmark__split="test",
-            item__in=positions,
-        )
-        for item in items:
-            found[item.item] |= {"prompt": item.prompt, side: item}
-    rows = matrix.rows
-    for position, flipped in found.items():
-        flipped["is_lost"] = position in flips.lost
-        flipped["ribbon"] = _ribbon(matrix, rows, now.column, position, compared=(before.row, now.row))
-    return list(found.values())
-
-
-def _ribbon(
-    matrix: ScoreMatrix, rows: Sequence[RowInfo], domain: str, position: int, *, compared: tuple[str, str]
-) -> list[Square]:
-    """How one item fared at every checkpoint: whether it was lost after being stable, or comes and goes."""
-    squares = []
-    for row in rows:
-        cell = matrix.cell(row.key, domain)
-        if cell is None or cell.values is None or position >= len(cell.values):
-            squares.append(Square("missing", f"{row.title}: not scored", row.key in compared))
-            continue
-        value = float(cell.values[position])
-        level = "full" if value >= 1 else "part" if value > 0 else "none"
-        squares.append(Square(level, f"{row.title}: {value:g}", row.key in compared))
-    return squares
-
-
-def _tested(flips: Flips) -> str:
-    if flips.p_value is None:
-        return ""
-    return f"{flips.test} p {f'= {flips.p_value:.2g}' if flips.p_value >= 0.001 else '< 0.001'}"
-
-
-def _of(row: str, prefix: str = "") -> Q:
-    return Q(**{f"{prefix}checkpoint__stage": None}) if row == BASE else Q(**{f"{prefix}checkpoint__stage__name": row})

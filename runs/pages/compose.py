@@ -23,6 +23,7 @@ from runs.lifecycle import start_run
 from runs.models import Project, Recipe, Role, Run
 from runs.pages.form_fields import Problems
 from runs.pages.recipe_forms import apply_op, can_be_a_form, document_from_post, recipe_form
+from runs.pages.teachers import asked_teachers, with_teachers
 from runs.presets import load_preset, preset_names, preset_text
 from runs.recipes import save_recipe
 from workers.recipe_text import (
@@ -89,6 +90,12 @@ def _first_draft(request: HttpRequest, project: Project) -> Draft | None:
     if "recipe" in asked:
         recipe = get_object_or_404(Recipe, project=project, public_id=asked["recipe"].replace("\0", ""))
         return _draft_of_text(dump_recipe(recipe.spec)) if as_text else _draft_of(recipe.document)
+    if "run" in asked:
+        number = asked["run"] if asked["run"].isdecimal() and len(asked["run"]) < 9 else 0
+        document = get_object_or_404(Run, project=project, number=number).document
+        if teachers := asked_teachers(asked):
+            with_teachers(document, teachers)
+        return _draft_of(document)
     return None
 
 

@@ -13,11 +13,12 @@ from runs.access import role_in
 from runs.drift.comparability import break_words
 from runs.models import Role, Run, Status
 from runs.pages.baseline import baseline_choices, find_baseline
-from runs.pages.chosen_cell import chosen_cell
+from runs.pages.chosen_cell import chosen_cell, pair_form
 from runs.pages.drift_export import permalink
 from runs.pages.drift_figures import figure_url
 from runs.pages.drift_view import SHOWS, DriftView, read_view
 from runs.pages.find import find_run
+from runs.pages.lineage import lineage_view
 from runs.pages.matrix_view import matrix_foot, matrix_rows
 from runs.pages.measures_view import measure_views
 from runs.pages.missing_scores import missing_views
@@ -25,6 +26,7 @@ from runs.pages.recovery_view import recovery_view
 from runs.pages.review_sections import review_sections
 from runs.pages.run_words import run_seconds
 from runs.pages.stage_lines import strip, trained_tokens
+from runs.pages.teachers import teachers_view
 from runs.report import DriftReport, drift_report
 
 
@@ -58,6 +60,9 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "recoveries": [recovery_view(found, run) for found in report.recoveries],
             "n_scored": len(report.matrix.scored_rows()),
             "chosen": chosen,
+            "pair": pair_form(report, view, chosen),
+            "teachers": teachers_view(report, run),
+            "lineage": lineage_view(report, run),
         }
         | sections
     )

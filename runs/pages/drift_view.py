@@ -17,6 +17,7 @@ SHOWS: dict[Show, str] = {
     "row": "vs a checkpoint",
 }
 _NOT_OF_THE_PAGE = ("part", "theme", "columns")  # what scripts add
+_OF_A_PAIR = ("only", "page")  # which of its flips are listed
 assert set(SHOWS) == set(get_args(Show))
 
 
@@ -34,7 +35,7 @@ class DriftView:
     def address(self, **changed: str) -> str:
         """Write the address of this page with some choices changed; an empty one is dropped."""
         query = self.query.copy()
-        for name in _NOT_OF_THE_PAGE:
+        for name in (*_NOT_OF_THE_PAGE, *(_OF_A_PAIR if "cell" in changed else ())):
             query.pop(name, None)
         for name, value in changed.items():
             query.pop(name, None)
@@ -44,13 +45,16 @@ class DriftView:
 
     def kept(self, *replaced: str) -> list[tuple[str, str]]:
         """List what a form has to carry along so that only its own choices, `replaced`, change."""
-        dropped = {*replaced, *_NOT_OF_THE_PAGE}
+        dropped = {*replaced, *_NOT_OF_THE_PAGE, *(_OF_A_PAIR if "cell" in replaced else ())}
         return [(name, self.query.get(name, "")) for name in self.query if name not in dropped]
 
 
 def read_view(request: HttpRequest, matrix: ScoreMatrix) -> DriftView:
     """Read the address; whatever it says that makes no sense is as if it were not said."""
-    query = request.GET
+    query = request.GET.copy()
+    domain, after = (query.pop(name, [""])[-1] for name in ("domain", "after"))
+    if domain and after:  # as the form for a pair gives them
+        query["cell"] = f"{after}:{domain}"
     asked = query.get("show")
     show: Show = next((known for known in SHOWS if known == asked), "score")
     against = query.get("against", "")

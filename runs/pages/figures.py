@@ -34,6 +34,8 @@ CURVES = {
     "reward": Curve("reward", "Reward", "mean of the step", beside="true_reward"),
     "length": Curve("response_tokens", "Response length", "tokens"),
     "loss": Curve("loss", "Loss"),
+    "truncation": Curve("truncated", "Cut off", "share of answers"),
+    "kl": Curve("kl", "KL to its start", "nats per token"),
     "reverse-kl": Curve("reverse_kl", "Reverse KL", "to the teachers"),
     "entropy": Curve("entropy", "Entropy", "nats per token"),
     "gradient": Curve("grad_norm", "Gradient norm"),
@@ -59,18 +61,22 @@ def metrics_of(stage: Stage) -> list[str]:
 
 @require_safe
 def curve(request: HttpRequest, slug: str, number: int, name: str, curve: str) -> HttpResponse:
-    """Answer one curve of a stage."""
+    """Answer one curve of a stage; with `thirds=1` as a small picture of how it moved from its first third to its last."""
     stage = find_stage(find_run(request, slug, number), name)
     if curve not in CURVES:
         raise Http404
-    shown = CURVES[curve]
+    shown, theme = CURVES[curve], _theme(request)
+    if request.GET.get("thirds") == "1":
+        steps, values = _read(stage, [shown.metric]).get(shown.metric, ([], []))
+        small = plots.trend_curve(steps, values, n_steps=stage.document["steps"], theme=theme)
+        return figure_response(request, plots.to_json(small))
     lines = _series(stage, shown)
     figure = plots.training_curve(
         lines,
         shown.title,
         shown.unit,
         resumes=resumed_at(stage),
-        theme="dark" if request.GET.get("theme") == "dark" else "light",
+        theme=theme,
     )
     if not any(steps for steps, _ in lines.values()):
         _say_that_nothing_came_yet(figure)
@@ -84,6 +90,10 @@ def figure_response(request: HttpRequest, json: str) -> HttpResponse:
     return get_conditional_response(request, etag=etag) or HttpResponse(
         json, content_type="application/json", headers=headers
     )
+
+
+def _theme(request: HttpRequest) -> plots.Theme:
+    return "dark" if request.GET.get("theme") == "dark" else "light"
 
 
 def resumed_at(stage: Stage) -> list[int]:

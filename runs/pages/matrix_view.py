@@ -134,7 +134,10 @@ def _cell(
     score = report.matrix.cell(row.key, domain)
     if score is None:
         return CellView(column, missing.text, "none", missing.about, is_scored=False)
-    view = _score_view(column, score, change) if show == "score" else _change_view(column, score, change)
+    if show == "score":
+        view = _score_view(column, score, change)
+    else:
+        view = change_view(column, change, f"{change_words(change)}; score {words.cell(score)}")
     best = report.best.get(domain)
     return replace(
         view,
@@ -160,12 +163,12 @@ def _score_view(column: ColumnInfo, score: ScoreCell, change: Change) -> CellVie
     )
 
 
-def _change_view(column: ColumnInfo, score: ScoreCell, change: Change) -> CellView:
+def change_view(column: ColumnInfo, change: Change, about: str) -> CellView:
+    """Show a change as a cell; about: what it says in words where there is one."""
     if change.difference is None:
         return CellView(column, "–", "none", change.reason)
     tone = "gain" if change.is_gain else "loss" if change.is_loss else "noise" if change.is_known else "none"
     low, high = change.interval or (change.difference, change.difference)
-    about = f"{change_words(change)}; score {words.cell(score)}"
     return CellView(
         column,
         words.change(change.difference),

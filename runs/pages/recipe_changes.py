@@ -19,7 +19,7 @@ class Change:
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     """List what differs between two recipe documents, in the order of the newer one."""
-    old, new = dict(_settings(before)), dict(_settings(after))
+    old, new = dict(settings_of(before)), dict(settings_of(after))
     found = [_order_change(before, after)]
     for where, setting in dict.fromkeys([*new, *old]):
         was, now = old.get((where, setting)), new.get((where, setting))
@@ -28,7 +28,18 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     return [change for change in found if change is not None]
 
 
-def _settings(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+def stage_changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
+    """List the settings that differ between two stages' documents, but for their names."""
+    old, new = (dict(_flat("", {**document, "name": ""})) for document in (before, after))
+    return [
+        Change(where, setting, old.get((where, setting)), new.get((where, setting)))
+        for where, setting in dict.fromkeys([*new, *old])
+        if old.get((where, setting)) != new.get((where, setting))
+    ]
+
+
+def settings_of(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+    """List a recipe's settings in words: where and what, and the value."""
     for name, value in document.items():
         if name == "stages":
             for stage in value:

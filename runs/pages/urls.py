@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from runs.pages import (
     audit_log,
+    compare,
     compose,
     drift_export,
     drift_figures,
@@ -34,6 +35,8 @@ run_pages: tuple[list[URLPattern | URLResolver], str] = (
                 [
                     path("", run_list.run_list, name="list"),
                     path("events/", live.list_events, name="list-events"),
+                    path("compare/", compare.compare, name="compare"),
+                    path("compare/curves/", compare.compare_figure, name="compare-figure"),
                     path("<int:number>/", run_page.run_page, name="detail"),
                     path("<int:number>/events/", live.run_events, name="events"),
                     path("<int:number>/stages/<slug:name>/", run_page.run_page, name="stage"),

@@ -10,9 +10,11 @@ import plotly.graph_objects as go
 
 from runs.plots.forgetting import forgetting_curves
 from runs.plots.heatmap import Mode, matrix_heatmap
+from runs.plots.overlay import overlay_curves
 from runs.plots.recovery import recovery_bars
 from runs.plots.theme import Theme
 from runs.plots.training import training_curve
+from runs.plots.trends import trend_curve
 
 CONFIG: dict[str, Any] = {"displayModeBar": False, "displaylogo": False, "responsive": True}
 
@@ -22,9 +24,11 @@ __all__ = [
     "Theme",
     "forgetting_curves",
     "matrix_heatmap",
+    "overlay_curves",
     "recovery_bars",
     "to_json",
     "training_curve",
+    "trend_curve",
 ]
 
 

@@ -78,6 +78,13 @@ def decimals(value: float | None, places: int = 3) -> str:
 
 
 @register.filter
+def significant(value: float) -> str:
+    """Write a number with three significant digits, whatever its size: 0.0312, 6.63, 1,240."""
+    text = f"{value:.3g}"
+    return (f"{value:,.0f}" if abs(value) >= 1000 else text).replace("-", "−")
+
+
+@register.filter
 def signed(value: float, places: int = 2) -> str:
     """Write a number with its sign, a real minus, and fixed decimals."""
     return f"{value:+.{places}f}".replace("-", "−")

@@ -62,20 +62,41 @@ def test_a_cell_opens_its_flips_where_the_page_is(page: Page, address: str, run:
     page.evaluate("window.isTheSamePage = true")
     _cell(page, "if_rl", "instructions").click()
     cell = page.locator("#cell")
-    expect(cell.get_by_role("heading")).to_contain_text("Instruction following")
+    expect(page.locator("#cell-title")).to_contain_text("Instruction following")
     expect(cell).to_contain_text("since warm")
-    expect(cell.locator("tbody tr").first).to_contain_text("lost")
-    assert cell.locator("tbody tr").first.locator(".ribbon i").count() == 4
-    cell.get_by_label("Compare with").select_option("base")
+    expect(cell.locator(".flip").first).to_contain_text("lost")
+    assert cell.locator(".flip").first.locator(".ribbon i").count() == 4
+    cell.get_by_label("from").select_option("base")
     expect(cell).to_contain_text("since base")
-    assert page.url.endswith("?show=score&cell=if_rl%3Ainstructions&before=base#cell")
+    assert page.url.endswith("?show=score&domain=instructions&before=base&after=if_rl#cell")
     page.get_by_role("link", name="vs start").click()
     expect(_cell(page, "if_rl", "instructions")).to_have_attribute("aria-current", "true")
     page.go_back()
     expect(cell).to_contain_text("since base")
     cell.get_by_role("link", name="Close").click()
-    expect(cell).to_have_count(0)
+    expect(cell).to_contain_text("Open a cell of the matrix")
     assert page.evaluate("window.isTheSamePage")
+
+
+def test_from_verdict_to_cause_to_item_in_three_clicks(page: Page, address: str, run: Run) -> None:
+    _open(page, address, run)
+    expect(page.locator(".verdict")).to_be_visible()
+    page.get_by_role("link", name="worst drop").click()
+    cause = page.locator("#causes")
+    expect(cause.get_by_role("heading")).to_contain_text("What ")
+    expect(cause.locator(".main-svg").first).to_be_visible(timeout=DRAWN)
+    cause.get_by_text("Set up unlike").click()
+    expect(cause.locator("table")).to_contain_text("kind")
+    page.locator(".flips-filter a[href*='only=lost']").click()
+    expect(page.locator(".flips-filter [aria-current]")).to_contain_text("Lost")
+    expect(page.locator(".flip").first).to_contain_text("lost after")
+    expect(page.locator(".flip mark").first).to_be_visible()
+
+
+def test_teachers_go_from_the_page_into_the_composer(page: Page, address: str, run: Run) -> None:
+    _open(page, address, run)
+    page.get_by_role("link", name="Use as MOPD teachers").click()
+    expect(page.get_by_role("button", name="Launch")).to_be_enabled()
 
 
 def test_arrow_keys_go_from_cell_to_cell(page: Page, address: str, run: Run) -> None:

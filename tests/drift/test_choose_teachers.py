@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from runs.drift import choose_teachers
+from runs.drift.teachers import cheapest_teachers
 
 CHAIN = [
     ("sft", "sft", ("if", "code"), {"if": 0.2, "code": 0.3}),
@@ -46,3 +47,24 @@ def test_domains_without_scores_are_left_out(build) -> None:
     matrix = build(CHAIN)
     cells = {key: cell for key, cell in matrix.cells.items() if key[1] != "if"}
     assert set(choose_teachers(replace(matrix, cells=cells))) == {"code"}
+
+
+def test_the_cheapest_set_is_as_good_within_noise(build) -> None:
+    matrix = build(CHAIN)
+    assert cheapest_teachers(matrix) == {"if": "if_rl", "code": "code_rl"}  # no one checkpoint is good at both
+    both = [*CHAIN, ("mopd", "mopd", ("if", "code"), {"if": 0.79, "code": 0.69})]
+    assert choose_teachers(build(both))["if"].row == "if_rl"
+    assert cheapest_teachers(build(both)) == {"if": "mopd", "code": "mopd"}
+
+
+def test_of_equally_small_sets_the_best_scores_win(build) -> None:
+    chain = [
+        ("a", "grpo", (), {"if": 0.8, "code": 0.3, "stem": 0.2}),
+        ("b", "grpo", (), {"if": 0.2, "code": 0.7, "stem": 0.7}),
+        ("c", "grpo", (), {"if": 0.2, "code": 0.71, "stem": 0.71}),
+    ]
+    assert cheapest_teachers(build(chain)) == {"if": "a", "code": "c", "stem": "c"}
+
+
+def test_without_scores_there_is_no_set(build) -> None:
+    assert cheapest_teachers(replace(build(CHAIN), cells={})) == {}

@@ -1,0 +1,103 @@
+"""Curves of several runs over each other: a panel for the mean and one per domain, stages of one name above each other."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from runs.drift import ScoreMatrix
+from runs.drift.across import align_rows
+from runs.plots.forgetting import BOTTOM, GAP, LEFT, LONGEST_NAME, PANEL, RIGHT, TOP
+from runs.plots.theme import TOKENS, Part, Theme, Tokens, clipped, make_figure, quiet_axis
+
+DASHES = ("solid", "dash", "dot")
+MEAN = "Mean"
+
+
+def overlay_curves(
+    runs: Sequence[tuple[str, ScoreMatrix]], *, baseline: int = 0, columns: int = 4, theme: Theme = "light"
+) -> go.Figure:
+    """Draw a line per run; runs: name and scores; baseline: the one whose line is dark and thick.
+
+    A run's hue and dash follow from its place in the list, as `run_mark` has it.
+    """
+    tokens, matrices = TOKENS[theme], [matrix for _, matrix in runs]
+    keys = align_rows(matrices)
+    panels = [("", MEAN), *{c.domain: (c.domain, c.title) for matrix in matrices for c in matrix.columns}.values()]
+    n_rows = -(-len(panels) // columns)
+    height = TOP + BOTTOM + n_rows * PANEL + (n_rows - 1) * GAP
+    layout: Part = {"margin": {"t": TOP, "b": BOTTOM, "l": LEFT, "r": RIGHT}}
+    data: list[Part] = []
+    notes: list[Part] = []
+    for place, (domain, title) in enumerate(panels):
+        number = "" if place == 0 else str(place + 1)
+        axes, note = _panel(title, place, len(panels), columns, height, keys, tokens)
+        layout |= {f"xaxis{number}": axes[0], f"yaxis{number}": axes[1]}
+        notes.append(note)
+        for at, (name, matrix) in enumerate(runs):
+            line = _line(matrix, keys, domain) | _style(at, at == baseline, tokens)
+            data.append({**line, "name": name, "xaxis": f"x{number}", "yaxis": f"y{number}"})
+    return make_figure(tokens, height=height, data=data, shapes=[], notes=notes, layout=layout)
+
+
+def run_mark(place: int) -> tuple[int, str]:
+    """Give a run's hue (which of the eight) and dash by its place in the list."""
+    return place % 8, DASHES[place // 8 % len(DASHES)]
+
+
+def _style(place: int, is_baseline: bool, tokens: Tokens) -> Part:
+    hue, dash = run_mark(place)
+    colour = tokens.text if is_baseline else tokens.domains[hue]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "line": {"color": colour, "width": 2.5 if is_baseline else 1.5, "dash": "solid" if is_baseline else dash},
+        "marker": {"size": 5, "color": colour},
+        "hovertemplate": "<b>%{fullData.name}</b><br>%{customdata}: %{y:.1f}<extra></extra>",
+    }
+
+
+def _line(matrix: ScoreMatrix, keys: list[str], domain: str) -> Part:
+    """A run's points in the order of its own stages; a domain that is not scored is a gap."""
+    rows = [row for row in matrix.rows if row.key in keys]
+    means = [_mean(matrix, row.key, domain) for row in rows]
+    return {
+        "x": [keys.index(row.key) for row in rows],
+        "y": [None if mean is None else round(100 * mean, 2) for mean in means],
+        "customdata": [row.title for row in rows],
+    }
+
+
+def _mean(matrix: ScoreMatrix, row: str, domain: str) -> float | None:
+    """One domain's score, or with '' the mean over all benchmarks, if all are scored."""
+    wanted = [domain] if domain else [column.domain for column in matrix.columns]
+    found = [cell.mean for name in wanted if (cell := matrix.cell(row, name))]
+    return sum(found) / len(found) if found and len(found) == len(wanted) else None
+
+
+def _panel(
+    title: str, place: int, n_panels: int, columns: int, height: int, keys: list[str], tokens: Tokens
+) -> tuple[tuple[Part, Part], Part]:
+    number, (down, across) = "" if place == 0 else str(place + 1), divmod(place, columns)
+    inner, gutter = height - TOP - BOTTOM, 0.03 if columns > 1 else 0.0
+    top, width = 1 - down * (PANEL + GAP) / inner, (1 - gutter * (columns - 1)) / columns
+    left = across * (width + gutter)
+    names = {"ticktext": [clipped(key, LONGEST_NAME) for key in keys], "tickangle": -45}
+    x = quiet_axis(
+        tokens,
+        domain=[round(left, 4), round(left + width, 4)],
+        anchor=f"y{number}",
+        range=[-0.6, len(keys) - 0.4],
+        tickvals=list(range(len(keys))),
+        showgrid=False,
+        **(names if place + columns >= n_panels else {"showticklabels": False}),
+    )
+    y = quiet_axis(
+        tokens,
+        domain=[round(max(0.0, top - PANEL / inner), 4), round(top, 4)],
+        anchor=f"x{number}",
+        range=[-4, 104],
+        tickvals=[0, 50, 100],
+        showticklabels=across == 0,
+    )
+    note: Part = {"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "x": left, "y": top}
+    return (x, y), {**note, "xanchor": "left", "yanchor": "bottom", "yshift": 6, "font": {"size": 13}}
