@@ -37,6 +37,7 @@ MAX_LOSSES = 5  # nor one whose worker was lost this often: it may be what takes
 UNREADABLE = ("corrupt_checkpoint", "bad_spec")  # codes of a start or teacher that is damaged or gone
 MAX_REASON = 4000  # characters
 OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
+OVER = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 Work = Stage | Checkpoint
 
 
@@ -342,31 +343,18 @@ def retry_stage(stage: Stage) -> None:
     tend(stage.run)
 
 
-def can_be_scored_again(checkpoint: Checkpoint) -> bool:
-    """Whether nothing is under way for a checkpoint that lacks scores; ask only of one that does."""
-    if checkpoint.run.published:
-        return False  # there are no weights to score
-    is_made = checkpoint.stage is None or checkpoint.stage.status == Status.SUCCEEDED
-    return is_made and checkpoint.status in (Status.FAILED, Status.CANCELLED, Status.SUCCEEDED)
-
-
 def score_again(checkpoint: Checkpoint) -> None:
-    """Queue the scoring of one checkpoint that failed, was cancelled or left a benchmark out.
-
-    What its scoring folder holds already is not sampled again. Raises NotPossibleError while a scoring is under way.
-    """
-    one = Checkpoint.objects.filter(pk=checkpoint.pk)
+    """Queue the scoring of a checkpoint that lacks scores; what its scoring folder holds is not sampled again."""
     if checkpoint.run.published:
         raise NotPossibleError(
             f"the results of {checkpoint.run} were published elsewhere; there are no weights to score"
         )
-    if not can_be_scored_again(checkpoint):
-        raise NotPossibleError(
-            f"the scoring of {checkpoint} is {checkpoint.status}, only one that failed, was cancelled or is over can be "
-            "asked for again; wait for it"
-        )
+    one = Checkpoint.objects.filter(pk=checkpoint.pk)
     _queue_sources(Stage.objects.none(), one)
-    one.filter(status=checkpoint.status).update(**_queued_afresh())
+    if not one.filter(status__in=OVER).update(**_queued_afresh()):
+        raise NotPossibleError(
+            f"{checkpoint} is {checkpoint.status}, only one whose scoring is over can be scored again"
+        )
     tend(checkpoint.run)
 
 

@@ -60,4 +60,5 @@ def _missing(checkpoint: Checkpoint) -> MissingView:
     why = f"its scoring {_ENDED[Status(checkpoint.status)]}"
     if checkpoint.failure_reason:
         why += f": {checkpoint.failure_reason}"
-    return MissingView("–", why, can_be_asked=lifecycle.can_be_scored_again(checkpoint))
+    is_made = checkpoint.stage is None or checkpoint.stage.status == Status.SUCCEEDED  # else it is being made anew
+    return MissingView("–", why, can_be_asked=is_made and not checkpoint.run.published)

@@ -68,7 +68,7 @@ def test_a_cell_opens_its_flips_where_the_page_is(page: Page, address: str, run:
     assert cell.locator(".flip").first.locator(".ribbon i").count() == 4
     cell.get_by_label("from").select_option("base")
     expect(cell).to_contain_text("since base")
-    assert page.url.endswith("?show=score&domain=instructions&before=base&after=if_rl#cell")
+    assert page.url.endswith("/drift/?domain=instructions&before=base&after=if_rl#cell")
     page.get_by_role("link", name="vs start").click()
     expect(_cell(page, "if_rl", "instructions")).to_have_attribute("aria-current", "true")
     page.go_back()

@@ -132,7 +132,7 @@ def test_a_lost_score_of_one_benchmark_can_be_restored(finished: Run, ada: Clien
     ada.post(f"{DRIFT}score/", {"row": "warm"})
     assert lifecycle.ready_checkpoints().get().stage == finished.stages.get(name="warm")
     ada.post(f"{DRIFT}score/", {"row": "warm"})
-    assert "only one that failed, was cancelled or is over can be asked for again" in _page(ada)
+    assert "only one whose scoring is over can be scored again" in _page(ada)
 
 
 def test_a_reader_sees_no_button_and_may_not_ask(unscored: Checkpoint, client: Client) -> None:
