@@ -261,3 +261,8 @@ def test_open_threads_come_first(finished: Run, ada: Client) -> None:
     page = _page(ada, f"{RUN}threads/")
     assert page.index("older words") < page.index("newer words")
     assert old.pk < new.pk
+
+
+def test_rollouts_that_are_renewed_live_keep_their_way_to_a_thread(finished: Run, ada: Client) -> None:
+    page = _page(ada, f"{RUN}stages/if_rl/?part=rollouts")
+    assert f"{RUN}threads/?kind=rollout&stage=if_rl&step=" in page
