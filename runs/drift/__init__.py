@@ -2,8 +2,8 @@
 
 Start at `matrix.py` (the data) and `comparability.py` (what may be joined); then noise: `intervals.py`, `paired.py`,
 `families.py`, `power.py`; then `changes.py`, `harm.py`, `flips.py`, `answers.py`, `causes.py`, `stability.py`; then measures of a
-whole cascade: `measures.py`, `transfer.py`, `retention.py`, `plasticity.py`, `summary.py`, `recovery.py`, `teachers.py`.
-`sentences.py` and `text.py` put them into words.
+whole cascade: `measures.py`, `transfer.py`, `retention.py`, `plasticity.py`, `summary.py`, `recovery.py`, `teachers.py`;
+`lineage.py` lays the checkpoints out, `across.py` compares two runs. `sentences.py` and `text.py` put them into words.
 Every formula is in docs/drift.md.
 """
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from runs.models import Run
+from runs.models import ItemResult, Run
 from tests.browser.served import serving, sign_in
 from tests.web.some_runs import a_project, a_run, finish
 
@@ -66,7 +66,7 @@ def test_a_cell_opens_its_flips_where_the_page_is(page: Page, address: str, run:
     expect(cell).to_contain_text("since warm")
     expect(cell.locator(".flip").first).to_contain_text("lost")
     assert cell.locator(".flip").first.locator(".ribbon i").count() == 4
-    cell.get_by_label("from").select_option("base")
+    cell.locator("#pair-before").select_option("base")
     expect(cell).to_contain_text("since base")
     assert page.url.endswith("/drift/?domain=instructions&before=base&after=if_rl#cell")
     page.get_by_role("link", name="vs start").click()
@@ -79,11 +79,14 @@ def test_a_cell_opens_its_flips_where_the_page_is(page: Page, address: str, run:
 
 
 def test_from_verdict_to_cause_to_item_in_three_clicks(page: Page, address: str, run: Run) -> None:
+    for stage, value in (("if_rl", 1.0), ("mopd", 0.0)):
+        items = ItemResult.objects.filter(score__checkpoint__stage__name=stage, score__benchmark__domain="stem")
+        items.update(value=value, response=f"{value:g} 1")
     _open(page, address, run)
     expect(page.locator(".verdict")).to_be_visible()
     page.get_by_role("link", name="worst drop").click()
     cause = page.locator("#causes")
-    expect(cause.get_by_role("heading")).to_contain_text("What ")
+    expect(cause.get_by_role("heading")).to_contain_text("What mopd did")
     expect(cause.locator(".main-svg").first).to_be_visible(timeout=DRAWN)
     cause.get_by_text("Set up unlike").click()
     expect(cause.locator("table")).to_contain_text("kind")

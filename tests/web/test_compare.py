@@ -105,9 +105,9 @@ def test_at_most_twenty_runs_in_two_queries_each(run: Run, ada: Client) -> None:
 
 def test_a_run_of_another_project_stays_unseen(runs: list[Run], client: Client) -> None:
     others = a_project("Others", owner="eve")
-    a_run(others, name="hidden")
+    a_run(others, name="foreign")
     client.force_login(a_member(runs[0].project, "vic", Role.VIEWER))
-    assert "hidden" not in _page(client, f"{COMPARE}?run=1&run=2")
+    assert "foreign" not in _page(client, f"{COMPARE}?run=1&run=2")
     client.force_login(others.members.get())
     assert client.get(COMPARE).status_code == 404
     page = _page(client, "/projects/others/runs/compare/?run=1&run=2")
