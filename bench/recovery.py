@@ -31,7 +31,8 @@ SETTINGS = """\
 - MOPD: 11 settings were tried on seed 0 of a smaller model (learning rate, sampled-token and full-vocabulary, 32x4, 64x4 and
   128x1 rollouts); on this one 128x1, then 64x2, which costs less.
 - GRPO on all domains: one setting (16x8 at 5e-4), the better of two that earlier measurements on the same kind of tasks
-  tried. A GRPO tuned as long as MOPD was might need fewer steps.
+  tried. A GRPO tuned as long as MOPD was might need fewer steps. It has no KL penalty, and in some runs it games the reward
+  model for a while: human preference then falls before it rises.
 - The cascade before both was tuned so that there is something to win back: SFT mix and length, and the learning rates of the
   multi-domain, RLHF, code and SWE stages. For this size of model that was done looking at test scores of all three seeds."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.cases import MODELS, Case
 from bench.ours import SGEMM_FLOPS
 from bench.turns import Side, compare, ratio
-from workers.estimate import Load, sampling_flops, update_flops
+from workers.load import Load, sampling_flops, update_flops
 from workers.model_shape import shape_of
 
 RESULTS = Path(__file__).resolve().parent / "results" / "scaling.md"

@@ -16,13 +16,13 @@ from workers.estimate import (
     DEFAULT_PACE,
     Device,
     Pace,
-    Range,
     StageEstimate,
     TooLargeError,
     estimate_recipe,
     refuse_if_too_large,
     step_seconds,
 )
+from workers.load import Range
 from workers.machine import count_gpus, has_gpu, memory_bytes, refuse_if_too_few_gpus
 from workers.model_shape import ModelShape, UnknownShapeError, shape_of
 from workers.spec import RecipeSpec, StageSpec

@@ -11,8 +11,6 @@ which sends a nudge for whatever is ready; a lost nudge is sent again by the bea
 """
 
 import logging
-import os
-import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -398,8 +396,3 @@ def _queued_afresh() -> dict[str, Any]:
     """The fields of work that a person queues again: no ending, no kills, no reason."""
     forgotten = {"finished_at": None, "failure_code": "", "failure_reason": "", "kills": 0}
     return {"status": Status.QUEUED, "queued_at": timezone.now(), **_AT_REST, **forgotten}
-
-
-def worker_name() -> str:
-    """Name this worker for people: host and process."""
-    return f"{socket.gethostname()}:{os.getpid()}"

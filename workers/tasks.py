@@ -6,7 +6,9 @@ A task is acknowledged early: if its worker dies, the lease in the database runs
 import contextlib
 import logging
 import math
+import os
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -78,7 +80,7 @@ def tend_all() -> None:
 @shared_task(name="workers.train_stage")
 def train_stage(stage_id: int) -> None:
     """Carry out a stage, if it can be claimed."""
-    claim = lifecycle.claim_stage(stage_id, worker=lifecycle.worker_name())
+    claim = lifecycle.claim_stage(stage_id, worker=_worker_name())
     if claim is None:
         return
     stage = claim.work
@@ -107,7 +109,7 @@ def train_stage(stage_id: int) -> None:
 @shared_task(name="workers.score_checkpoint")
 def score_checkpoint(checkpoint_id: int) -> None:
     """Score a checkpoint on every benchmark, if it can be claimed."""
-    claim = lifecycle.claim_checkpoint(checkpoint_id, worker=lifecycle.worker_name())
+    claim = lifecycle.claim_checkpoint(checkpoint_id, worker=_worker_name())
     if claim is None:
         return
     checkpoint = claim.work
@@ -324,3 +326,8 @@ def _insist(act: Callable[[], Result], *, patience_s: float = 300.0) -> Result:
                 raise
             close_old_connections()
             time.sleep(2.0)
+
+
+def _worker_name() -> str:
+    """Name this worker for people: host and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -6,7 +6,8 @@ from django import template
 from django.utils import timezone
 
 from workers.catalogue import DOMAINS
-from workers.estimate import Range, StageEstimate, gib
+from workers.estimate import StageEstimate, gib
+from workers.load import Range
 
 register = template.Library()
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from workers import estimate
-from workers.estimate import Range, estimate_stage
+from workers.estimate import estimate_stage
+from workers.load import Range
 from workers.model_shape import TINY_VOCABULARY, shape_of
 from workers.spec import GRPOSpec, LoRASpec, MOPDSpec, ResolvedStageSpec, SFTSpec, TinyModelSpec
 from workers.stage_dir import Outcome, StageDir, read_document, write_document

@@ -6,20 +6,17 @@ from pathlib import Path
 import pytest
 
 from workers.estimate import (
-    Range,
     StageEstimate,
     TooLargeError,
     activation_bytes,
     cache_bytes,
     count_teachers,
     estimate_stage,
-    load_of,
     refuse_if_too_large,
-    sampling_flops,
     step_seconds,
-    update_flops,
 )
 from workers.footprint import adapter_parameters
+from workers.load import Range, load_of, sampling_flops, update_flops
 from workers.model_shape import ModelShape, UnknownShapeError, shape_of
 from workers.spec import FolderModelSpec, GRPOSpec, LoRASpec, MOPDSpec, SFTSpec, TinyModelSpec
 

@@ -2,7 +2,8 @@
 
 import torch
 
-from workers.estimate import Device, Range, count_teachers, estimate_stage, refuse_if_too_large
+from workers.estimate import Device, count_teachers, estimate_stage, refuse_if_too_large
+from workers.load import Range
 from workers.machine import memory_bytes
 from workers.model_shape import UnknownShapeError, read_shape, shape_of
 from workers.spec import MOPDSpec, ResolvedStageSpec
