@@ -173,7 +173,9 @@ def _settings(runs: list[Compared]) -> list[tuple[str, str, list[str | None]]]:
 
     A stage or benchmark that some runs do not have is one line, and its summary no line where all have it.
     """
-    documents = [dict(settings_of(compared.run.document)) for compared in runs]
+    # What was published says of its benchmarks other things than a recipe does.
+    of = [compared.run.recipe if compared.run.published else compared.run for compared in runs]
+    documents = [dict(settings_of(each.document)) for each in of]
     keys = dict.fromkeys(key for document in documents for key in document)
     partly = {where for where, setting in keys if setting == "" and any((where, "") not in d for d in documents)}
     rows = [

@@ -103,3 +103,13 @@ def test_importing_twice_is_once_and_the_names_are_told(sample: Run) -> None:
 def test_strangers_do_not_see_it(sample: Run, client: Client) -> None:
     client.force_login(a_member(a_project("Others", owner="eve"), "mallory", Role.OWNER))
     assert client.get(DRIFT).status_code == 404
+
+
+def test_it_can_be_compared_with_a_run(sample: Run, client: Client) -> None:
+    finish(a_run(sample.project))
+    answer = client.get("/projects/team/runs/compare/?run=1&run=2")
+    assert answer.status_code == 200
+    assert "Settings that differ" in answer.content.decode()
+    assert client.get("/projects/team/runs/compare/curves/?run=1&run=2").status_code == 200
+    for page in ("", "threads/", "drift/?cell=rlhf:ifeval"):
+        assert client.get(f"/projects/team/runs/1/{page}").status_code in (200, 302)
