@@ -49,7 +49,6 @@ def _style(place: int, is_baseline: bool, tokens: Tokens) -> Part:
     colour = tokens.text if is_baseline else tokens.domains[hue]
     return {
         "type": "scatter",
-        "mode": "lines+markers",
         "line": {"color": colour, "width": 2.5 if is_baseline else 1.5, "dash": "solid" if is_baseline else dash},
         "marker": {"size": 5, "color": colour},
         "hovertemplate": "<b>%{fullData.name}</b><br>%{customdata}: %{y:.1f}<extra></extra>",
@@ -57,11 +56,16 @@ def _style(place: int, is_baseline: bool, tokens: Tokens) -> Part:
 
 
 def _line(matrix: ScoreMatrix, keys: list[str], domain: str) -> Part:
-    """A run's points in the order of its own stages; a domain that is not scored is a gap."""
+    """A run's points in the order of its own stages; a domain that is not scored is a gap.
+
+    Where its stages come in another order than the baseline's a line would go back and forth: then there are points alone.
+    """
     rows = [row for row in matrix.rows if row.key in keys]
     means = [_mean(matrix, row.key, domain) for row in rows]
+    places = [keys.index(row.key) for row in rows]
     return {
-        "x": [keys.index(row.key) for row in rows],
+        "mode": "lines+markers" if places == sorted(places) else "markers",
+        "x": places,
         "y": [None if mean is None else round(100 * mean, 2) for mean in means],
         "customdata": [row.title for row in rows],
     }

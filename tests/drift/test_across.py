@@ -64,3 +64,9 @@ def test_the_overlay_has_a_line_per_run_and_panel(build: Build) -> None:
     assert list(figure.data[0].x) == [0, 1, 3]  # 'other', which follows sft in the second run, stands between
     assert figure.data[1].line.width > figure.data[0].line.width
     assert not overlay_curves([]).data
+
+
+def test_stages_in_another_order_are_points_without_a_line(build: Build) -> None:
+    swapped = build([OURS[0], OURS[2], OURS[1]])
+    modes = [trace.mode for trace in overlay_curves([("one", build(OURS)), ("two", swapped)]).data]
+    assert modes == ["lines+markers", "markers"] * 2  # the mean and one domain
