@@ -48,9 +48,9 @@ def terms(method: MOPD, rollouts: list[Rollout]) -> tuple[Tokens, torch.Tensor, 
 
 
 def test_a_weighted_group_advantage_by_hand(policy, teacher):
-    # 1 0 0 0: mean 1/4, standard deviation sqrt(3)/4, so sqrt(3) and -1/sqrt(3), half of which counts; 1 1 1 1: nothing
+    # 1 0 0 0: mean 1/4, variance (9 + 1 + 1 + 1) / 16 / 3 = 1/4, so 3/2 and -1/2, half of which counts; 1 1 1 1: nothing
     found = [rollout.advantage for rollout in credited(mopd(policy, teacher, task_reward_weight=0.5))]
-    assert found == pytest.approx([0.866, -0.289, -0.289, -0.289, 0, 0, 0, 0], abs=1e-3)
+    assert found == pytest.approx([0.75, -0.25, -0.25, -0.25, 0, 0, 0, 0], abs=1e-3)
     assert not any(rollout.advantage for rollout in credited(mopd(policy, teacher)))
 
 
