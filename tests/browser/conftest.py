@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.served import serving
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     "--no-sandbox",
@@ -56,3 +58,11 @@ def page(browser: Browser) -> Iterator[Page]:
     yield opened
     context.close()
     assert not faults, f"the page's scripts failed: {faults}"
+
+
+@pytest.fixture
+def address(page: Page) -> Iterator[str]:
+    """Serve the product on a port of its own; `page` is the browser's."""
+    with serving() as address:
+        yield address
+        page.goto("about:blank")  # a server that stops would wait for an open stream

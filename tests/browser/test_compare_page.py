@@ -1,22 +1,13 @@
 """Comparing runs in a real browser: from ticks in the list to curves over each other."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from runs.models import Run
-from tests.browser.served import serving, sign_in
+from tests.browser.served import sign_in
 from tests.web.some_runs import a_project, a_recipe, a_run, finish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:StreamingHttpResponse must")]
-
-
-@pytest.fixture
-def address(page: Page) -> Iterator[str]:
-    with serving() as address:
-        yield address
-        page.goto("about:blank")  # a server that stops would wait for an open stream
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """The composer in a real browser: checked while one types, moved by keys, and whole without a script."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from runs.models import Project, Run
 from runs.presets import preset_text
-from tests.browser.served import serving, sign_in
+from tests.browser.served import sign_in
 from tests.web.some_runs import a_project
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:StreamingHttpResponse must")]
@@ -21,11 +20,9 @@ def project() -> Project:
 
 
 @pytest.fixture
-def address(project: Project, page: Page) -> Iterator[str]:
-    with serving() as address:
-        sign_in(page, address, project.members.get())
-        yield address
-        page.goto("about:blank")  # a server that stops would wait for an open stream
+def address(project: Project, page: Page, address: str) -> str:
+    sign_in(page, address, project.members.get())
+    return address
 
 
 @pytest.fixture

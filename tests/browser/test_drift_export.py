@@ -1,23 +1,15 @@
 """Export in a real browser: pictures are saved as they are drawn, and the report opens again without any network."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from runs.models import Run
-from tests.browser.served import serving, sign_in
+from tests.browser.served import sign_in
 from tests.web.some_runs import a_project, a_run, finish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:StreamingHttpResponse must")]
-
-
-@pytest.fixture
-def address(page: Page) -> Iterator[str]:
-    with serving() as address:
-        yield address
-        page.goto("about:blank")  # a server that stops would wait for an open stream
 
 
 @pytest.fixture

@@ -1,23 +1,14 @@
 """The drift page in a real browser: what is drawn, what a cell opens, and what stays while a run goes on."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from runs.models import ItemResult, Run
-from tests.browser.served import serving, sign_in
+from tests.browser.served import sign_in
 from tests.web.some_runs import a_project, a_run, finish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:StreamingHttpResponse must")]
 DRAWN = 10_000  # ms; the page draws in a fraction of it, on an idle machine
-
-
-@pytest.fixture
-def address(page: Page) -> Iterator[str]:
-    with serving() as address:
-        yield address
-        page.goto("about:blank")  # a server that stops would wait for an open stream
 
 
 @pytest.fixture

@@ -1,23 +1,14 @@
 """Review in a real browser: people talk about a cell and come to an end, and two of them sign a checkpoint off."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from runs.models import ItemResult, Role, Run, Thread
 from runs.reviews import set_policy
-from tests.browser.served import serving, sign_in
+from tests.browser.served import sign_in
 from tests.web.some_runs import a_member, a_project, a_run, finish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:StreamingHttpResponse must")]
-
-
-@pytest.fixture
-def address(page: Page) -> Iterator[str]:
-    with serving() as address:
-        yield address
-        page.goto("about:blank")  # a server that stops would wait for an open stream
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The run page in a real browser, while its run goes on."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,17 +8,10 @@ from playwright.sync_api import Page, expect
 from runs import events, ingest, lifecycle, resolve
 from runs.lifecycle import Claim
 from runs.models import Metric, Role, Run, Stage
-from tests.browser.served import serving, sign_in
+from tests.browser.served import sign_in
 from tests.web.some_runs import a_member, a_project, a_run, begin, finish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore:StreamingHttpResponse must")]
-
-
-@pytest.fixture
-def address(page: Page) -> Iterator[str]:
-    with serving() as address:
-        yield address
-        page.goto("about:blank")  # a server that stops would wait for an open stream
 
 
 @pytest.fixture
