@@ -9,6 +9,7 @@ from runs import lifecycle
 from runs.models import Checkpoint, Role, Run, Status
 from runs.pages.find import find_run
 from runs.pages.matrix_view import MissingView
+from runs.pages.words import refusals_told
 from runs.report import drift_report
 from workers.spec import BASE
 
@@ -39,13 +40,11 @@ def score_again(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     checkpoint = _checkpoints(run).get(row)
     if checkpoint is None:
         raise Http404
-    try:
+    with refusals_told(request):
         if all(drift_report(run).matrix.cell(row, b["domain"]) for b in run.document["benchmarks"]):
             raise lifecycle.NotPossibleError(f"{checkpoint} has all its scores; nothing was queued")
         lifecycle.score_again(checkpoint)
         messages.success(request, f"Queued: {checkpoint} is scored by the next free worker.")
-    except lifecycle.NotPossibleError as error:
-        messages.error(request, f"{str(error)[:1].upper()}{str(error)[1:]}.")
     return redirect("runs:drift", slug, number)
 
 

@@ -1,5 +1,6 @@
 """Sign-off: the section at the end of a drift page, the page of a proposal, and what can be done there."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -12,10 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from runs import notices, reviews
 from runs.access import project_for, role_in
-from runs.lifecycle import NotPossibleError
 from runs.models import Alias, Checkpoint, Proposal, Review, Role, Run, Verdict
 from runs.pages.find import find_run
-from runs.pages.words import first_error, sentence
+from runs.pages.words import first_error, refusals_told
 from runs.standings import REVIEW, Policy, Standing, policy_of, reviewers_of, standing_of, standings, still_needed
 from workers.catalogue import DOMAINS
 
@@ -102,13 +102,11 @@ def propose(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     checkpoint = get_object_or_404(
         Checkpoint.objects.select_related("run__project", "stage"), run=run, public_id=form.cleaned_data["checkpoint"]
     )
-    try:
+    with refusals_told(request):
         proposal = reviews.propose(checkpoint, note=form.cleaned_data["note"], by=request.user)
-    except NotPossibleError as error:
-        messages.error(request, sentence(error))
-        return redirect(f"{reverse('runs:drift', args=(slug, number))}#sign-off")
-    messages.success(request, f"Proposed {checkpoint} for promotion.")
-    return redirect(proposal_url(proposal))
+        messages.success(request, f"Proposed {checkpoint} for promotion.")
+        return redirect(proposal_url(proposal))
+    return redirect(f"{reverse('runs:drift', args=(slug, number))}#sign-off")
 
 
 # A proposal's page --------------------------------------------------------------------------------------------------
@@ -131,12 +129,9 @@ def review(request: HttpRequest, slug: str, proposal: str) -> HttpResponse:
     form = ReviewForm(request.POST)
     if not form.is_valid():
         return _page(request, found, form=form, status=422)
-    try:
-        verdict, note, seen = (form.cleaned_data[name] for name in ("verdict", "note", "digest"))
+    verdict, note, seen = (form.cleaned_data[name] for name in ("verdict", "note", "digest"))
+    with refusals_told(request):
         made = reviews.review(found, Verdict(verdict), note=note, by=request.user, seen=seen)
-    except NotPossibleError as error:
-        messages.error(request, sentence(error))
-    else:
         messages.success(request, f"You {made.get_verdict_display()}. A later verdict of yours would replace it.")
     return redirect(proposal_url(found))
 
@@ -144,26 +139,22 @@ def review(request: HttpRequest, slug: str, proposal: str) -> HttpResponse:
 @require_POST
 def renew(request: HttpRequest, slug: str, proposal: str) -> HttpResponse:
     """Take up the scores as they are now."""
-    assert isinstance(request.user, User)
-    found = find_proposal(request, slug, proposal, needs=reviews.PROPOSE)
-    try:
-        reviews.renew(found, by=request.user)
-        messages.success(request, "The new scores are what is proposed now. Everybody reviews again.")
-    except NotPossibleError as error:
-        messages.error(request, sentence(error))
-    return redirect(proposal_url(found))
+    done = "The new scores are what is proposed now. Everybody reviews again."
+    return _act(request, slug, proposal, reviews.renew, done=done)
 
 
 @require_POST
 def withdraw(request: HttpRequest, slug: str, proposal: str) -> HttpResponse:
     """Close a proposal without promoting anything."""
-    assert isinstance(request.user, User)
+    return _act(request, slug, proposal, reviews.withdraw, done="Withdrawn. The checkpoint can be proposed anew.")
+
+
+def _act(request: HttpRequest, slug: str, proposal: str, act: Callable[..., object], *, done: str) -> HttpResponse:
+    """Do what takes nothing but a proposal and its person, and go back to its page with what came of it."""
     found = find_proposal(request, slug, proposal, needs=reviews.PROPOSE)
-    try:
-        reviews.withdraw(found, by=request.user)
-        messages.success(request, "Withdrawn. The checkpoint can be proposed anew.")
-    except NotPossibleError as error:
-        messages.error(request, sentence(error))
+    with refusals_told(request):
+        act(found, by=request.user)
+        messages.success(request, done)
     return redirect(proposal_url(found))
 
 
@@ -176,11 +167,9 @@ def promote(request: HttpRequest, slug: str, proposal: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, f"Nothing was promoted. {first_error(form)}")
         return redirect(proposal_url(found))
-    try:
+    with refusals_told(request):
         alias = reviews.promote(found, form.cleaned_data["alias"], by=request.user)
         messages.success(request, f"{found.checkpoint} is {alias} now.")
-    except NotPossibleError as error:
-        messages.error(request, sentence(error))
     return redirect(proposal_url(found))
 
 

@@ -31,7 +31,7 @@ from runs.pages.stage_lines import (
     trained_tokens,
     unscored,
 )
-from runs.pages.words import first_error, sentence
+from runs.pages.words import first_error, refusals_told
 from workers.catalogue import DOMAINS
 from workers.recipe_text import dump_document
 from workers.spec import ResolvedStageSpec
@@ -78,11 +78,9 @@ def act(request: HttpRequest, slug: str, number: int, action: str) -> HttpRespon
     steer = {"pause": lifecycle.pause, "resume": lifecycle.resume, "cancel": lifecycle.cancel, "retry": lifecycle.retry}
     if action not in steer:
         raise Http404
-    try:
+    with refusals_told(request):
         steer[action](run)
         messages.success(request, _DONE[action])
-    except lifecycle.NotPossibleError as error:
-        messages.error(request, sentence(error))
     return redirect("runs:detail", slug, number)
 
 
@@ -95,11 +93,9 @@ def hold(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, f"The run is not held. {first_error(form)}")
         return redirect("runs:detail", slug, number)
-    try:
+    with refusals_told(request):
         holds.hold(run, reason=form.cleaned_data["reason"], by=request.user)
         messages.success(request, "Held. What runs now finishes and is scored; nothing further starts.")
-    except lifecycle.NotPossibleError as error:
-        messages.error(request, sentence(error))
     return redirect("runs:detail", slug, number)
 
 
@@ -108,11 +104,9 @@ def release(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Let a held run go on."""
     assert isinstance(request.user, User)
     run = find_run(request, slug, number, needs=holds.HOLD)
-    try:
+    with refusals_told(request):
         holds.release(run, by=request.user)
         messages.success(request, "Released. The next stage starts as soon as a worker is free.")
-    except lifecycle.NotPossibleError as error:
-        messages.error(request, sentence(error))
     return redirect("runs:detail", slug, number)
 
 
@@ -121,11 +115,9 @@ def retry_stage(request: HttpRequest, slug: str, number: int, name: str) -> Http
     """Queue one failed or cancelled stage again."""
     run = find_run(request, slug, number, needs=Role.RUNNER)
     stage = find_stage(run, name)
-    try:
+    with refusals_told(request):
         lifecycle.retry_stage(stage)
         messages.success(request, _DONE["retry"])
-    except lifecycle.NotPossibleError as error:
-        messages.error(request, sentence(error))
     return redirect(stage_url(run, stage))
 
 

@@ -24,11 +24,10 @@ from runs.anchors import (
     cell_of,
     stored_anchor,
 )
-from runs.lifecycle import NotPossibleError
 from runs.models import Comment, Project, Role, Run, Thread
 from runs.pages.comment_text import comment_html
 from runs.pages.find import find_run
-from runs.pages.words import first_error, sentence
+from runs.pages.words import first_error, refusals_told, sentence
 
 MAX_SHOWN = 20  # threads on the drift page; the run's own list has them all
 _NUMBERS = ("item", "step", "group")
@@ -180,10 +179,8 @@ def resolve(request: HttpRequest, slug: str, thread: str) -> HttpResponse:
     """Close a thread."""
     assert isinstance(request.user, User)
     found = find_thread(request, slug, thread, needs=discussions.COMMENT)
-    try:
+    with refusals_told(request):
         discussions.resolve(found, by=request.user)
-    except NotPossibleError as error:
-        messages.error(request, sentence(error))
     return redirect(thread_url(found))
 
 
@@ -191,10 +188,8 @@ def resolve(request: HttpRequest, slug: str, thread: str) -> HttpResponse:
 def reopen(request: HttpRequest, slug: str, thread: str) -> HttpResponse:
     """Open a resolved thread again."""
     found = find_thread(request, slug, thread, needs=discussions.COMMENT)
-    try:
+    with refusals_told(request):
         discussions.reopen(found)
-    except NotPossibleError as error:
-        messages.error(request, sentence(error))
     return redirect(thread_url(found))
 
 
@@ -207,10 +202,8 @@ def edit_comment(request: HttpRequest, slug: str, comment: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, f"Your comment is as it was. {first_error(form)}")
         return redirect(thread_url(found.thread))
-    try:
+    with refusals_told(request):
         discussions.edit(found, form.cleaned_data["text"], by=request.user)
-    except NotPossibleError as error:
-        messages.error(request, sentence(error))
     return redirect(f"{thread_url(found.thread)}#{found.public_id}")
 
 
@@ -219,11 +212,9 @@ def delete_comment(request: HttpRequest, slug: str, comment: str) -> HttpRespons
     """Take one's own words back."""
     assert isinstance(request.user, User)
     found = _find_comment(request, slug, comment)
-    try:
+    with refusals_told(request):
         discussions.delete(found, by=request.user)
         messages.success(request, "Deleted. That there was a comment stays to be seen.")
-    except NotPossibleError as error:
-        messages.error(request, sentence(error))
     return redirect(thread_url(found.thread))
 
 

@@ -1,6 +1,22 @@
 """How pages say what went wrong."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib import messages
 from django.forms import Form
+from django.http import HttpRequest
+
+from runs.lifecycle import NotPossibleError
+
+
+@contextmanager
+def refusals_told(request: HttpRequest) -> Iterator[None]:
+    """Tell the person on the next page why something does not fit the present state; nothing of it was done."""
+    try:
+        yield
+    except NotPossibleError as error:
+        messages.error(request, sentence(error))
 
 
 def sentence(error: Exception) -> str:
