@@ -13,22 +13,19 @@ import plotly.graph_objects as go
 
 from runs.drift import Break, ColumnInfo, RowInfo, ScoreCell, ScoreMatrix, find_breaks, words
 from runs.drift.comparability import why_incomparable
+from runs.plots.panels import Grid, axis_number, short_name
 from runs.plots.theme import (
     MARKERS,
     TOKENS,
     Part,
     Theme,
     Tokens,
-    clipped,
     domain_colour,
     faint,
     make_figure,
-    quiet_axis,
     stage_colour,
 )
 
-PANEL, GAP, TOP, BOTTOM, LEFT, RIGHT = 168, 62, 30, 92, 28, 10  # pixels
-LONGEST_NAME = 17  # letters of a checkpoint below a panel
 FAINT = 0.4  # opacity of a side branch
 
 
@@ -46,16 +43,14 @@ def forgetting_curves(
     references: name -> domain -> a score to hold the curves against, 0 to 1, such as another run's last.
     """
     tokens = TOKENS[theme]
-    n_rows = max(1, -(-len(matrix.columns) // columns))
-    height = TOP + BOTTOM + n_rows * PANEL + (n_rows - 1) * GAP
-    layout: Part = {"margin": {"t": TOP, "b": BOTTOM, "l": LEFT, "r": RIGHT}}
-    breaks = find_breaks(matrix)
+    grid = Grid(len(matrix.columns), columns, tokens)
+    layout, breaks, names = grid.margin, find_breaks(matrix), _row_names(matrix)
     data: list[Part] = []
     shapes: list[Part] = []
     notes: list[Part] = []
     for position, column in enumerate(matrix.columns):
-        number = "" if position == 0 else str(position + 1)
-        axes, title = _axes(matrix, tokens, position, columns, height)
+        number = axis_number(position)
+        axes, title = grid.panel(column.title, position, names=names, upper={})
         layout |= {f"xaxis{number}": axes[0], f"yaxis{number}": axes[1]}
         levels = _levels(matrix, column, (teachers or {}).get(column.domain), tokens)
         levels += _reference_levels(column, references or {}, tokens)
@@ -65,50 +60,12 @@ def forgetting_curves(
         notes += [title, *[_level_name(level, number) for level in levels]]
         notes += [_break_mark(at, reason, number, tokens) for at, reason in broken]
         data += _scores(matrix, column, number, tokens)
-    return make_figure(tokens, height=height, data=data, shapes=shapes, notes=notes, layout=layout)
-
-
-def _axes(
-    matrix: ScoreMatrix, tokens: Tokens, position: int, columns: int, height: int
-) -> tuple[tuple[Part, Part], Part]:
-    """Place a panel in the grid and write its domain above it."""
-    number, (down, across) = "" if position == 0 else str(position + 1), divmod(position, columns)
-    inner = height - TOP - BOTTOM
-    top = 1 - down * (PANEL + GAP) / inner
-    gutter = 0.03 if columns > 1 else 0.0
-    width = (1 - gutter * (columns - 1)) / columns
-    left = across * (width + gutter)
-    is_lowest = position + columns >= len(matrix.columns)
-    x = quiet_axis(
-        tokens,
-        domain=[round(left, 4), round(left + width, 4)],
-        anchor=f"y{number}",
-        range=[-0.6, len(matrix.rows) - 0.4],
-        tickvals=list(range(len(matrix.rows))),
-        showgrid=False,
-        **({"ticktext": _row_names(matrix), "tickangle": -45} if is_lowest else {}),
-    )
-    y = quiet_axis(
-        tokens,
-        domain=[round(max(0.0, top - PANEL / inner), 4), round(top, 4)],
-        anchor=f"x{number}",
-        range=[-4, 104],
-        tickvals=[0, 50, 100],
-        showticklabels=across == 0,
-    )
-    title: Part = {
-        "text": f"<b>{matrix.columns[position].title}</b>",
-        "xref": "paper",
-        "yref": "paper",
-        "x": left,
-        "y": top,
-    }
-    return (x, y), {**title, "xanchor": "left", "yanchor": "bottom", "yshift": 6, "font": {"size": 13}}
+    return make_figure(tokens, height=grid.height, data=data, shapes=shapes, notes=notes, layout=layout)
 
 
 def _row_names(matrix: ScoreMatrix) -> list[str]:
     """Name the checkpoints below the lowest panels; the others only number them, as the matrix does."""
-    return [f"{clipped(row.title, LONGEST_NAME)} {at}" for at, row in enumerate(matrix.rows)]
+    return [f"{short_name(row.title)} {at}" for at, row in enumerate(matrix.rows)]
 
 
 def _bands(matrix: ScoreMatrix, column: ColumnInfo, number: str, tokens: Tokens) -> list[Part]:

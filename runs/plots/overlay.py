@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 
 from runs.drift import ScoreMatrix
 from runs.drift.across import align_rows
-from runs.plots.forgetting import BOTTOM, GAP, LEFT, LONGEST_NAME, PANEL, RIGHT, TOP
-from runs.plots.theme import TOKENS, Part, Theme, Tokens, clipped, make_figure, quiet_axis
+from runs.plots.panels import Grid, axis_number, short_name
+from runs.plots.theme import TOKENS, Part, Theme, Tokens, make_figure
 
 DASHES = ("solid", "dash", "dot")
 MEAN = "Mean"
@@ -23,20 +23,19 @@ def overlay_curves(
     tokens, matrices = TOKENS[theme], [matrix for _, matrix in runs]
     keys = align_rows(matrices)
     panels = [("", MEAN), *{c.domain: (c.domain, c.title) for matrix in matrices for c in matrix.columns}.values()]
-    n_rows = -(-len(panels) // columns)
-    height = TOP + BOTTOM + n_rows * PANEL + (n_rows - 1) * GAP
-    layout: Part = {"margin": {"t": TOP, "b": BOTTOM, "l": LEFT, "r": RIGHT}}
+    grid = Grid(len(panels), columns, tokens)
+    layout, names = grid.margin, [short_name(key) for key in keys]
     data: list[Part] = []
     notes: list[Part] = []
     for place, (domain, title) in enumerate(panels):
-        number = "" if place == 0 else str(place + 1)
-        axes, note = _panel(title, place, len(panels), columns, height, keys, tokens)
+        number = axis_number(place)
+        axes, note = grid.panel(title, place, names=names, upper={"showticklabels": False})
         layout |= {f"xaxis{number}": axes[0], f"yaxis{number}": axes[1]}
         notes.append(note)
         for at, (name, matrix) in enumerate(runs):
             line = _line(matrix, keys, domain) | _style(at, at == baseline, tokens)
             data.append({**line, "name": name, "xaxis": f"x{number}", "yaxis": f"y{number}"})
-    return make_figure(tokens, height=height, data=data, shapes=[], notes=notes, layout=layout)
+    return make_figure(tokens, height=grid.height, data=data, shapes=[], notes=notes, layout=layout)
 
 
 def run_mark(place: int) -> tuple[int, str]:
@@ -76,32 +75,3 @@ def _mean(matrix: ScoreMatrix, row: str, domain: str) -> float | None:
     wanted = [domain] if domain else [column.domain for column in matrix.columns]
     found = [cell.mean for name in wanted if (cell := matrix.cell(row, name))]
     return sum(found) / len(found) if found and len(found) == len(wanted) else None
-
-
-def _panel(
-    title: str, place: int, n_panels: int, columns: int, height: int, keys: list[str], tokens: Tokens
-) -> tuple[tuple[Part, Part], Part]:
-    number, (down, across) = "" if place == 0 else str(place + 1), divmod(place, columns)
-    inner, gutter = height - TOP - BOTTOM, 0.03 if columns > 1 else 0.0
-    top, width = 1 - down * (PANEL + GAP) / inner, (1 - gutter * (columns - 1)) / columns
-    left = across * (width + gutter)
-    names = {"ticktext": [clipped(key, LONGEST_NAME) for key in keys], "tickangle": -45}
-    x = quiet_axis(
-        tokens,
-        domain=[round(left, 4), round(left + width, 4)],
-        anchor=f"y{number}",
-        range=[-0.6, len(keys) - 0.4],
-        tickvals=list(range(len(keys))),
-        showgrid=False,
-        **(names if place + columns >= n_panels else {"showticklabels": False}),
-    )
-    y = quiet_axis(
-        tokens,
-        domain=[round(max(0.0, top - PANEL / inner), 4), round(top, 4)],
-        anchor=f"x{number}",
-        range=[-4, 104],
-        tickvals=[0, 50, 100],
-        showticklabels=across == 0,
-    )
-    note: Part = {"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "x": left, "y": top}
-    return (x, y), {**note, "xanchor": "left", "yanchor": "bottom", "yshift": 6, "font": {"size": 13}}
