@@ -1,10 +1,11 @@
 """What the tests of a run's pages share; a file with another run in mind has its own."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
-from runs.models import Run
-from tests.web.some_runs import a_project, a_run
+from runs.models import Role, Run
+from tests.web.some_runs import a_member, a_project, a_run, finish
 
 
 @pytest.fixture
@@ -17,3 +18,22 @@ def ada(run: Run, client: Client) -> Client:
     """A browser in which the owner of the run is signed in."""
     client.force_login(run.created_by)
     return client
+
+
+@pytest.fixture
+def finished(run: Run) -> Run:
+    """The run with every stage trained and scored."""
+    finish(run, "warm", "if_rl", "mopd")
+    return run
+
+
+@pytest.fixture
+def grace(run: Run) -> User:
+    """A reviewer of the run's project."""
+    return a_member(run.project, "grace", Role.REVIEWER)
+
+
+@pytest.fixture
+def alan(run: Run) -> User:
+    """Another reviewer."""
+    return a_member(run.project, "alan", Role.REVIEWER)

@@ -25,16 +25,6 @@ def finished(run: Run) -> Run:
     return run
 
 
-@pytest.fixture
-def grace(run: Run) -> User:
-    return a_member(run.project, "grace", Role.REVIEWER)
-
-
-@pytest.fixture
-def alan(run: Run) -> User:
-    return a_member(run.project, "alan", Role.REVIEWER)
-
-
 def _client(user: User) -> Client:
     client = Client()
     client.force_login(user, backend=BACKEND)

@@ -16,12 +16,6 @@ pytestmark = pytest.mark.django_db
 EXPORT = "/projects/team/runs/1/drift/export/"
 
 
-@pytest.fixture
-def finished(run: Run) -> Run:
-    finish(run, "warm", "if_rl", "mopd")
-    return run
-
-
 def _file(client: Client, name: str) -> str:
     answer = client.get(EXPORT + name)
     assert answer.status_code == 200

@@ -11,12 +11,6 @@ pytestmark = pytest.mark.django_db
 DRIFT = "/projects/team/runs/1/drift/"
 
 
-@pytest.fixture
-def finished(run: Run) -> Run:
-    finish(run, "warm", "if_rl", "mopd")
-    return run
-
-
 def _strip(client: Client, query: str = "") -> str:
     answer = client.get(DRIFT + query)
     assert answer.status_code == 200

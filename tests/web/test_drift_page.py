@@ -9,16 +9,10 @@ from django.test.utils import CaptureQueriesContext
 
 from runs.models import Role, Run, Score
 from runs.report import drift_report, plain_text
-from tests.web.some_runs import a_member, a_project, finish
+from tests.web.some_runs import a_member, a_project
 
 pytestmark = pytest.mark.django_db
 DRIFT = "/projects/team/runs/1/drift/"
-
-
-@pytest.fixture
-def finished(run: Run) -> Run:
-    finish(run, "warm", "if_rl", "mopd")
-    return run
 
 
 def _page(client: Client, address: str = DRIFT) -> str:

@@ -6,17 +6,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from runs.models import Benchmark, ItemResult, Metric, Role, Run, Score
-from tests.web.some_runs import a_member, finish
+from tests.web.some_runs import a_member
 
 pytestmark = pytest.mark.django_db
 DRIFT = "/projects/team/runs/1/drift/"
 PAIR = DRIFT + "?domain=instructions&before=base&after=mopd"
-
-
-@pytest.fixture
-def finished(run: Run) -> Run:
-    finish(run, "warm", "if_rl", "mopd")
-    return run
 
 
 def _page(client: Client, address: str) -> str:

@@ -10,7 +10,7 @@ from runs.access import RoleTooLowError
 from runs.lifecycle import NotPossibleError
 from runs.models import Alias, AuditEntry, Checkpoint, ItemResult, Membership, Proposal, Role, Run, Verdict
 from runs.standings import Standing, standing_of, standings, still_needed
-from tests.web.some_runs import a_member, finish
+from tests.web.some_runs import finish
 
 pytestmark = pytest.mark.django_db
 
@@ -18,16 +18,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def ada(run: Run) -> User:
     return run.created_by
-
-
-@pytest.fixture
-def grace(run: Run) -> User:
-    return a_member(run.project, "grace", Role.REVIEWER)
-
-
-@pytest.fixture
-def alan(run: Run) -> User:
-    return a_member(run.project, "alan", Role.REVIEWER)
 
 
 @pytest.fixture

@@ -10,17 +10,11 @@ from django.test import Client
 from runs.models import Role, Run, Score
 from runs.pages.teachers import asked_teachers, with_teachers
 from runs.report import drift_report
-from tests.web.some_runs import a_member, a_project, a_recipe, finish
+from tests.web.some_runs import a_member, a_project, a_recipe
 from workers.spec import BASE, MOPDSpec, RecipeSpec
 
 pytestmark = pytest.mark.django_db
 DRIFT = "/projects/team/runs/1/drift/"
-
-
-@pytest.fixture
-def finished(run: Run) -> Run:
-    finish(run, "warm", "if_rl", "mopd")
-    return run
 
 
 def _page(client: Client, address: str) -> str:
