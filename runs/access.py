@@ -88,6 +88,8 @@ def change_role(membership: Membership, role: Role, *, by: User) -> None:
         membership.refresh_from_db()
         _may_give(by, membership.project, Role(membership.role))
         _may_give(by, membership.project, role)
+        if membership.role == role:
+            return
         if role != Role.OWNER:
             _keep_an_owner(membership)
         subject, before = membership.user.username, {"role": membership.role}

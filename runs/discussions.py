@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from runs import notices
+from runs.access import project_locked
 from runs.anchors import Anchor
 from runs.lifecycle import NotPossibleError
 from runs.models import Comment, CommentEdit, Role, Run, Thread
@@ -19,16 +20,23 @@ class NotYoursError(PermissionDenied):
 
 
 def start_thread(run: Run, anchor: Anchor, text: str, *, by: User) -> Thread:
-    """Open a thread about a place with its first comment."""
-    with transaction.atomic():
-        thread = Thread.objects.create(run=run, anchor=anchor.model_dump(mode="json"), created_by=by)
+    """Open a thread about a place with its first comment; the same words about the same place, said twice, are one thread."""
+    with project_locked(run.project):
+        place = anchor.model_dump(mode="json")
+        newest = run.threads.filter(anchor=place, created_by=by, resolved_at=None).order_by("-pk").first()
+        if newest and [comment.text for comment in newest.comments.all()] == [text]:
+            return newest
+        thread = Thread.objects.create(run=run, anchor=place, created_by=by)
         notices.tell_of_comment(Comment.objects.create(thread=thread, author=by, text=text))
     return thread
 
 
 def reply(thread: Thread, text: str, *, by: User) -> Comment:
-    """Add a comment; a resolved thread stays resolved."""
-    with transaction.atomic():
+    """Add a comment; a resolved thread stays resolved. What a person has just said, said again, is no second comment."""
+    with project_locked(thread.run.project):
+        last = thread.comments.order_by("-pk").first()
+        if last and (last.author, last.text) == (by, text):
+            return last
         comment = Comment.objects.create(thread=thread, author=by, text=text)
         notices.tell_of_comment(comment)
     return comment

@@ -93,7 +93,10 @@ def review(proposal: Proposal, verdict: Verdict, *, note: str, by: User, seen: s
             )
         if standing.is_stale or seen not in ("", proposal.digest):
             raise _stale("reviewed")
-        before = next((_verdict_facts(found) for found in standing.verdicts if found.reviewer == by), None)
+        earlier = next((found for found in standing.verdicts if found.reviewer == by), None)
+        if earlier and (earlier.verdict, earlier.note, earlier.digest) == (verdict, note, proposal.digest):
+            return earlier  # a second click
+        before = _verdict_facts(earlier) if earlier else None
         made = Review.objects.create(
             proposal=proposal, reviewer=by, verdict=verdict, note=note, digest=standing.proposal.digest
         )
@@ -141,6 +144,8 @@ def promote(proposal: Proposal, alias: str, *, by: User) -> Alias:
         if not standing.is_met:
             raise NotPossibleError(f"this checkpoint cannot be promoted: {still_needed(standing)}", "policy_unmet")
         now, moved = timezone.now(), Alias.objects.filter(project=proposal.project, name=alias).first()
+        if moved and moved.proposal == proposal and moved.moved_at >= proposal.frozen_at:
+            return moved  # a second click: nothing moves
         before = {alias: moved.checkpoint.public_id if moved else None}
         fields = {"checkpoint": proposal.checkpoint, "proposal": proposal, "moved_by": by, "moved_at": now}
         made, _ = Alias.objects.update_or_create(project=proposal.project, name=alias, defaults=fields)

@@ -256,3 +256,14 @@ def test_open_threads_come_first(finished: Run, ada: Client) -> None:
 def test_rollouts_that_are_renewed_live_keep_their_way_to_a_thread(finished: Run, ada: Client) -> None:
     page = _page(ada, f"{RUN}stages/if_rl/?part=rollouts")
     assert f"{RUN}threads/?kind=rollout&stage=if_rl&step=" in page
+
+
+def test_a_second_click_is_no_second_thread_and_no_second_comment(finished: Run, grace: User, alan: User) -> None:
+    anchor = anchor_of({"kind": "run"}, finished)
+    thread = discussions.start_thread(finished, anchor, "why?", by=grace)
+    assert discussions.start_thread(finished, anchor, "why?", by=grace) == thread
+    assert discussions.start_thread(finished, anchor, "how?", by=grace) != thread
+    first = discussions.reply(thread, "so", by=alan)
+    assert discussions.reply(thread, "so", by=alan) == first
+    assert discussions.reply(thread, "so", by=grace) != first  # another person agrees
+    assert thread.comments.count() == 3

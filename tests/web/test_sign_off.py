@@ -207,3 +207,16 @@ def test_many_proposals_take_as_few_queries_as_one(proposal: Proposal, ada: User
     with CaptureQueriesContext(connection) as two:
         standings(run.project, [proposal, other])
     assert len(two) == len(one)
+
+
+def test_a_second_click_says_nothing_twice(proposal: Proposal, ada: User, grace: User) -> None:
+    for _ in range(2):
+        reviews.review(proposal, Verdict.REJECT, note="fine", by=grace)
+    assert proposal.reviews.count() == 1
+    reviews.review(proposal, Verdict.APPROVE, note="fine", by=grace)
+    assert proposal.reviews.count() == 2
+    for _ in range(2):
+        reviews.promote(proposal, "production", by=ada)
+    assert list(AuditEntry.objects.values_list("action", flat=True).order_by("pk")) == [
+        "proposal.made", "proposal.reviewed", "proposal.reviewed", "alias.moved"
+    ]  # fmt: skip
