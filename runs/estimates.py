@@ -109,7 +109,8 @@ class _Measured:
 
 def _measured(project: Project) -> list[_Measured]:
     """Look at the newest finished stages, all of the machine that finished the newest one."""
-    stages = Stage.objects.filter(run__project=project, status=Status.SUCCEEDED).select_related("run")
+    finished = Stage.objects.filter(run__project=project, status=Status.SUCCEEDED).select_related("run")
+    stages = finished.exclude(worker="")  # a published stage was carried out by nobody here
     newest = stages.order_by("-finished_at").first()
     if newest is None:
         return []

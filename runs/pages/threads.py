@@ -1,5 +1,6 @@
 """Discussion: the drift page's section, a run's threads, the page of one thread, and what can be done there."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -56,7 +57,7 @@ def discussion_section(run: Run, role: Role | None, *, cell: str) -> dict[str, A
     return {
         "lines": [_line(thread, cell) for thread in _nearest(threads, cell)],
         "n_hidden": max(0, len(threads) - MAX_SHOWN),
-        "discussed": frozenset(cell_of(stored_anchor(thread.anchor)) for thread in threads if not thread.resolved_at),
+        "discussed": _discussed_cells(threads),
         "about": anchor_words(anchor),
         "fields": _hidden(anchor),
         "is_cell": bool(cell),
@@ -148,6 +149,12 @@ def _line(thread: Thread, cell: str = "") -> dict[str, Any]:
         "about": anchor_words(anchor),
         "is_chosen": bool(cell) and cell_of(anchor) == cell,
     }
+
+
+def _discussed_cells(threads: Sequence[Thread]) -> frozenset[str]:
+    """Name the cells with open threads; a thread about another place is in none."""
+    cells = (cell_of(stored_anchor(thread.anchor)) for thread in threads if not thread.resolved_at)
+    return frozenset(cell for cell in cells if cell)
 
 
 # A thread's page ----------------------------------------------------------------------------------------------------

@@ -121,6 +121,13 @@ def test_a_comment_on_the_chosen_cell_marks_it_until_it_is_resolved(finished: Ru
     assert "data-discussed" not in _page(ada, f"{RUN}drift/")
 
 
+def test_a_thread_about_the_whole_run_marks_no_cell(finished: Run, ada: Client) -> None:
+    discussions.start_thread(finished, anchor_of({"kind": "run"}, finished), "well", by=finished.created_by)
+    page = _page(ada, f"{RUN}drift/")
+    assert "open discussion" not in page
+    assert "data-discussed" not in page
+
+
 def test_words_are_text_and_only_members_are_linked() -> None:
     written = comment_html("<script>@ada</script>\n@eve, @ada. mail@ada @ada-", members={"ada"}, slug="team")
     link = '<a class="mention" href="/projects/team/members/#member-ada">@ada</a>'

@@ -9,6 +9,7 @@ from django.test import Client
 
 from runs import estimates
 from runs.estimates import estimate
+from runs.exchange.published import import_sample
 from runs.models import Metric, Project, Role, Run, Stage
 from tests.web.page_forms import form_fields
 from tests.web.some_clients import a_client
@@ -98,6 +99,14 @@ def test_another_machine_says_nothing_of_this_one(project: Project) -> None:
     _took(run, "warm", times=3)
     Stage.objects.filter(name="warm").update(worker="elsewhere:1")  # if_rl ended last, on another
     assert estimate(a_recipe(), project).n_measured == 0
+
+
+def test_published_stages_hide_nothing_that_was_measured(project: Project) -> None:
+    run = a_run(project)
+    finish(run, "warm")
+    _took(run, "warm", times=2.0)
+    import_sample("nemotron-cascade-8b", project=project, user=project.members.get())
+    assert estimate(a_recipe(), project).n_measured == 1
 
 
 def test_a_bound_is_wider_while_nothing_is_measured(project: Project) -> None:
