@@ -343,7 +343,7 @@ def retry_stage(stage: Stage) -> None:
 
 def score_again(checkpoint: Checkpoint) -> None:
     """Queue the scoring of a checkpoint that lacks scores; what its scoring folder holds is not sampled again."""
-    if checkpoint.run.published:
+    if not checkpoint.has_weights:
         raise NotPossibleError(
             f"the results of {checkpoint.run} were published elsewhere; there are no weights to score"
         )

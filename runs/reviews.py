@@ -51,6 +51,10 @@ def _policy_facts(policy: Policy) -> dict[str, Any]:
 
 def propose(checkpoint: Checkpoint, *, note: str, by: User) -> Proposal:
     """Propose a scored checkpoint for promotion, on the scores that it has now."""
+    if not checkpoint.has_weights:
+        raise NotPossibleError(
+            f"the results of {checkpoint.run} were published elsewhere; there are no weights to promote", "no_weights"
+        )
     if not checkpoint.is_scored:
         raise NotPossibleError(
             f"{checkpoint} is not scored yet, only a scored checkpoint can be proposed; wait for its scores",

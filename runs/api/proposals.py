@@ -133,7 +133,7 @@ class Proposals(APIView):
         "make_proposal",
         "Propose a checkpoint for promotion",
         about="Propose a scored checkpoint for promotion. Its scores, items and protocols are frozen as they are now. "
-        "Codes of 409: not_scored, already_proposed.",
+        "Codes of 409: no_weights, not_scored, already_proposed.",
         status=201,
         answer=ProposalOut,
         body=MakeProposal,

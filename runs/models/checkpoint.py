@@ -16,7 +16,9 @@ class Checkpoint(Claimable):
         Stage, null=True, blank=True, on_delete=models.CASCADE, related_name="checkpoints"
     )  # None: the base
     at_step = models.PositiveIntegerField()
-    folder = models.CharField(max_length=500)  # relative to the run's folder, or absolute below MODELS_DIR
+    folder = models.CharField(
+        max_length=500
+    )  # relative to the run's folder, or below MODELS_DIR; empty: no weights here
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -31,6 +33,11 @@ class Checkpoint(Claimable):
 
     def __str__(self) -> str:
         return f"{self.stage.name if self.stage else 'base'} at step {self.at_step}"
+
+    @property
+    def has_weights(self) -> bool:
+        """Tell whether there is anything to score or to promote; of published results there are only scores."""
+        return bool(self.folder)
 
     @property
     def is_scored(self) -> bool:

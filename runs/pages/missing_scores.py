@@ -60,4 +60,4 @@ def _missing(checkpoint: Checkpoint) -> MissingView:
     if checkpoint.failure_reason:
         why += f": {checkpoint.failure_reason}"
     is_made = checkpoint.stage is None or checkpoint.stage.status == Status.SUCCEEDED  # else it is being made anew
-    return MissingView("–", why, can_be_asked=is_made and not checkpoint.run.published)
+    return MissingView("–", why, can_be_asked=is_made and checkpoint.has_weights)

@@ -71,8 +71,10 @@ def sign_off_section(run: Run, role: Role | None) -> dict[str, Any]:
         proposal.checkpoint.run = run
     found = standings(run.project, proposals)
     busy = {standing.proposal.checkpoint_id for standing in found if standing.is_open}
-    scored = [checkpoint for checkpoint in run.checkpoints.all() if checkpoint.is_scored and checkpoint.pk not in busy]
+    kept = [checkpoint for checkpoint in run.checkpoints.all() if checkpoint.has_weights]
+    scored = [checkpoint for checkpoint in kept if checkpoint.is_scored and checkpoint.pk not in busy]
     return {
+        "has_weights": bool(kept),
         "lines": [(standing, still_needed(standing)) for standing in found],
         "policy": policy_words(policy_of(run.project)),
         "candidates": scored[::-1],  # the last is what is proposed most often

@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from runs import lifecycle
+from runs import lifecycle, reviews
 from runs.drift.comparability import why_incomparable
 from runs.exchange.published import import_sample, sample_names
 from runs.models import Role, Run
@@ -113,3 +113,14 @@ def test_it_can_be_compared_with_a_run(sample: Run, client: Client) -> None:
     assert client.get("/projects/team/runs/compare/curves/?run=1&run=2").status_code == 200
     for page in ("", "threads/", "drift/?cell=rlhf:ifeval"):
         assert client.get(f"/projects/team/runs/1/{page}").status_code in (200, 302)
+
+
+def test_it_cannot_be_promoted(sample: Run, client: Client) -> None:
+    end = sample.checkpoints.last()
+    assert end is not None
+    with pytest.raises(lifecycle.NotPossibleError, match="there are no weights to promote") as found:
+        reviews.propose(end, note="best", by=sample.created_by)
+    assert found.value.code == "no_weights"
+    page = client.get(DRIFT).content.decode()
+    assert "There are no weights here, so nothing to propose." in page
+    assert "Propose a checkpoint" not in page

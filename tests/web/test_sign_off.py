@@ -163,7 +163,7 @@ def test_what_is_withdrawn_is_closed_and_can_be_proposed_anew(proposal: Proposal
 
 def test_a_checkpoint_without_scores_cannot_be_proposed(run: Run, ada: User) -> None:
     finish(run, "warm")
-    waiting = Checkpoint(run=run, stage=run.stages.get(name="if_rl"), at_step=6)
+    waiting = Checkpoint(run=run, stage=run.stages.get(name="if_rl"), at_step=6, folder="if_rl/checkpoints/step_000006")
     with pytest.raises(NotPossibleError, match="not scored yet"):
         reviews.propose(waiting, note="early", by=ada)
 
