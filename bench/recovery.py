@@ -33,8 +33,9 @@ SETTINGS = """\
 - GRPO on all domains: one setting (16x8 at 5e-4), the better of two that earlier measurements on the same kind of tasks
   tried. A GRPO tuned as long as MOPD was might need fewer steps. It has no KL penalty, and in some runs it games the reward
   model for a while: human preference then falls before it rises.
-- The cascade before both was tuned so that there is something to win back: SFT mix and length, and the learning rates of the
-  multi-domain, RLHF, code and SWE stages. For this size of model that was done looking at test scores of all three seeds."""
+- The cascade before both was tuned so that there is something to win back: the learning rates of the multi-domain, RLHF, code
+  and SWE stages, looking at test scores of all three seeds; last, the mix and length of SFT, by validation scores of seed 0
+  (eight settings, so that SWE RL has something to bring out)."""
 
 
 def main() -> None:
