@@ -24,8 +24,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from runs import events
-from runs.models import Attempt, Checkpoint, Need, Project, Recipe, Run, Score, Stage, Status
-from workers.spec import BASE, BEST, FolderModelSpec, MOPDSpec, RecipeSpec
+from runs.models import Attempt, Checkpoint, Project, Recipe, Run, Stage, Status
+from runs.needs import unmet_needs, write_stages
+from workers.spec import FolderModelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -72,38 +73,11 @@ def start_run(*, project: Project, recipe: Recipe, user: User, name: str = "", s
             document=spec.model_dump(mode="json"),
             created_by=user,
         )
-        _write_stages(run, spec)
+        write_stages(run, spec)
         if isinstance(spec.model, FolderModelSpec):
             Checkpoint.objects.create(run=run, stage=None, at_step=0, folder=spec.model.folder)
         transaction.on_commit(lambda: tend(run))
     return run
-
-
-def _write_stages(run: Run, spec: RecipeSpec) -> None:
-    stages: dict[str, Stage] = {}
-    for position, stage_spec in enumerate(spec.stages):
-        start = spec.start_of(position)
-        stage = Stage.objects.create(
-            run=run,
-            position=position,
-            name=stage_spec.name,
-            kind=stage_spec.kind,
-            document=stage_spec.model_dump(mode="json"),
-            n_steps=stage_spec.steps,
-            starts_from=None if start == BASE else stages[start],
-        )
-        needs = {} if start == BASE else {start: False}
-        if isinstance(stage_spec, MOPDSpec):
-            needs |= _teacher_needs(stage_spec, earlier=list(stages))
-        Need.objects.bulk_create(Need(stage=stage, needed=stages[n], with_scores=scored) for n, scored in needs.items())
-        stages[stage_spec.name] = stage
-
-
-def _teacher_needs(spec: MOPDSpec, *, earlier: list[str]) -> dict[str, bool]:
-    """A named teacher's weights; with 'best', the validation scores of every earlier stage: any may turn out the best."""
-    named = {teacher for domain in spec.domains if (teacher := spec.teacher_of(domain)) not in (BASE, BEST)}
-    chooses = any(spec.teacher_of(domain) == BEST for domain in spec.domains)
-    return dict.fromkeys(earlier, True) if chooses else dict.fromkeys(sorted(named), False)
 
 
 # Tend -----------------------------------------------------------------------------------------------------------
@@ -114,13 +88,7 @@ def ready_stages() -> QuerySet[Stage]:
 
     Of a held run nothing queued is; what a lost worker left running is, for it had started.
     """
-    validated = Score.objects.filter(checkpoint=OuterRef("pk"), benchmark__split="validation")  # all come at once
-    unscored = Checkpoint.objects.exclude(Q(status=Status.SUCCEEDED) | Exists(validated))
-    missing = Need.objects.filter(stage=OuterRef("pk")).filter(
-        ~Q(needed__status=Status.SUCCEEDED)
-        | Q(with_scores=True) & Exists(unscored.filter(stage=OuterRef("needed")))
-        | Q(with_scores=True) & Exists(unscored.filter(run=OuterRef("needed__run"), stage=None))
-    )
+    missing = unmet_needs().filter(stage=OuterRef("pk"))
     held = Run.objects.filter(pk=OuterRef("run"), held_at__isnull=False)
     return (
         Stage.objects.filter(~Exists(missing)).filter(_is_claimable()).exclude(Q(status=Status.QUEUED) & Exists(held))

@@ -20,7 +20,7 @@ from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from runs import estimates, events, ingest, lifecycle, resolve
+from runs import estimates, events, gates, ingest, lifecycle, resolve
 from runs.models import Checkpoint, Stage
 from workers import launch
 from workers.estimate import TooLargeError
@@ -73,8 +73,9 @@ def _stop_children(**_: Any) -> None:
 
 @shared_task(name="workers.tend_all")
 def tend_all() -> None:
-    """Send again whatever nudge was lost."""
+    """Send again whatever nudge was lost, and check gates that nobody came to check."""
     lifecycle.tend_all()
+    gates.check_all_gates()
 
 
 @shared_task(name="workers.train_stage")
@@ -130,7 +131,8 @@ def score_checkpoint(checkpoint_id: int) -> None:
             raise ResultsMissingError(f"found no whole score of {', '.join(missing)} in scores.jsonl")
         ingest.ingest_scores(checkpoint)
         ingest.write_card(checkpoint)
-        lifecycle.finish_scoring(claim)
+        if lifecycle.finish_scoring(claim):
+            gates.check_gates(checkpoint.run)
 
     _carry_out(
         claim,

@@ -29,7 +29,7 @@ class Run(models.Model):
     held_at = models.DateTimeField(null=True, blank=True)  # while it is set, no queued stage is claimed
     held_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
-    )
+    )  # None: a gate of the recipe
     hold_reason = models.TextField(blank=True)
 
     class Meta:
@@ -95,11 +95,15 @@ class Stage(Claimable):
 
 
 class Need(models.Model):
-    """What a stage waits for: another stage's weights, and its validation scores too where a teacher is chosen by them."""
+    """What a stage waits for: another stage's weights, and maybe what is known of them.
+
+    That is the validation scores where a teacher is chosen by them, and what the gates found where they may hold the run.
+    """
 
     stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="needs")
     needed = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="needed_by")
     with_scores = models.BooleanField(default=False)
+    with_gates = models.BooleanField(default=False)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("stage", "needed"), name="one_need_per_pair"),)
