@@ -104,12 +104,12 @@ def _checked(checkpoint: Checkpoint, matrix: ScoreMatrix, position: int, gate: G
     outcome = GateOutcome.PASSED
     if finding.is_tripped:
         outcome = GateOutcome.HELD if gate.then == "hold" else GateOutcome.WARNED
-    numbers = finding_words(matrix, gate, finding, row)
     return GateCheck(
         checkpoint=checkpoint,
         position=position,
         outcome=outcome,
-        words=f"gate {position + 1} ({gate_words(gate, _TITLES)}): {numbers}",
+        rule=gate_words(gate, _TITLES),
+        found=finding_words(matrix, gate, finding, row),
         changes=[_facts(change, is_lost=change in finding.lost) for change in finding.changes],
     )
 
@@ -117,7 +117,7 @@ def _checked(checkpoint: Checkpoint, matrix: ScoreMatrix, position: int, gate: G
 def _without_hold(check: GateCheck) -> GateCheck:
     """A gate that would hold a run of which nothing is left to start can only warn."""
     if check.outcome == GateOutcome.HELD:
-        check.outcome, check.words = GateOutcome.WARNED, f"{check.words}; no stage was left to hold back"
+        check.outcome, check.found = GateOutcome.WARNED, f"{check.found}; no stage was left to hold back"
     return check
 
 

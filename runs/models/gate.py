@@ -20,7 +20,8 @@ class GateCheck(models.Model):
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.CASCADE, related_name="gate_checks")
     position = models.PositiveSmallIntegerField()  # of the gate in the run's recipe
     outcome = models.CharField(max_length=8, choices=GateOutcome)
-    words = models.TextField()  # the gate, the numbers and the reason, as people read them
+    rule = models.TextField()  # what the gate forbids, as people read it
+    found = models.TextField()  # the numbers and the reason, as people read them
     changes = models.JSONField()  # what it looked at: domain, since, difference, interval, p_value, is_lost, reason
     created_at = models.DateTimeField(auto_now_add=True)
     approved_by = models.ForeignKey(
@@ -36,3 +37,8 @@ class GateCheck(models.Model):
 
     def __str__(self) -> str:
         return f"gate {self.position + 1} after {self.checkpoint.stage}"
+
+    @property
+    def words(self) -> str:
+        """The gate, the numbers and the reason."""
+        return f"gate {self.position + 1} ({self.rule}): {self.found}"
