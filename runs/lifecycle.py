@@ -96,9 +96,16 @@ def ready_stages() -> QuerySet[Stage]:
 
 
 def ready_checkpoints() -> QuerySet[Checkpoint]:
-    """Checkpoints that wait to be scored."""
-    being_made_anew = Q(stage__isnull=False) & ~Q(stage__status=Status.SUCCEEDED)
-    return Checkpoint.objects.exclude(being_made_anew).filter(_is_claimable())
+    """Checkpoints that wait to be scored; of a stage's middle only while nothing else of the run waits for a worker."""
+    unfinished = Stage.objects.filter(pk=OuterRef("stage")).exclude(status=Status.SUCCEEDED)  # no join: see _claim
+    ends = Checkpoint.objects.filter(_is_claimable(), is_mid_stage=False).exclude(Exists(unfinished))
+    goes_first = Exists(ends.filter(run=OuterRef("run"))) | Exists(ready_stages().filter(run=OuterRef("run")))
+    being_made_anew = Q(is_mid_stage=False) & Exists(unfinished)
+    return (
+        Checkpoint.objects.filter(_is_claimable())
+        .exclude(being_made_anew)
+        .exclude(Q(is_mid_stage=True) & Q(goes_first))
+    )
 
 
 def _is_claimable() -> Q:
@@ -152,6 +159,8 @@ def claim_checkpoint(pk: int, *, worker: str) -> Claim | None:
 
 
 def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
+    # A row that another worker has just changed is looked at again, but only by the conditions on the row itself: were
+    # they inside a subquery, as a join would put them, both workers would have it.
     now, lost = timezone.now(), When(status=Status.RUNNING, then=F("kills") + 1)  # still running: its worker was lost
     with transaction.atomic():
         changed = ready.filter(pk=pk).update(
@@ -241,15 +250,24 @@ def restart_or_fail(claim: Claim, *, reason: str) -> None:
 
 def add_base_checkpoint(run: Run, *, folder: str) -> None:
     """Record the base model that the first stage built, so that it is scored like every checkpoint."""
-    if run.checkpoints.filter(stage=None).exists():
+    _add_checkpoint(run.stages.get(position=0), stage=None, at_step=0, defaults={"folder": folder})
+
+
+def add_mid_stage_checkpoint(stage: Stage, *, at_step: int, folder: str) -> None:
+    """Record what a stage kept of its middle, so that it is scored too."""
+    _add_checkpoint(stage, stage=stage, at_step=at_step, defaults={"folder": folder, "is_mid_stage": True})
+
+
+def _add_checkpoint(maker: Stage, *, defaults: dict[str, Any], **identity: Any) -> None:
+    """Record a checkpoint of a stage that is still at work."""
+    if maker.run.checkpoints.filter(**identity).exists():
         return
     with transaction.atomic():
-        builder = run.stages.select_for_update().get(position=0)  # a pause or cancel waits here, or came before
-        status = builder.status if builder.status in (Status.PAUSED, Status.CANCELLED) else Status.QUEUED
-        fields = {"folder": folder, "status": status}
-        _, is_new = Checkpoint.objects.get_or_create(run=run, stage=None, at_step=0, defaults=fields)
+        now = Stage.objects.select_for_update().get(pk=maker.pk).status  # a pause or cancel waits here, or came before
+        status = now if now in (Status.PAUSED, Status.CANCELLED) else Status.QUEUED
+        _, is_new = Checkpoint.objects.get_or_create(run=maker.run, **identity, defaults={**defaults, "status": status})
     if is_new:
-        tend(run)
+        tend(maker.run)
 
 
 def _storable(reason: str) -> str:
@@ -294,7 +312,11 @@ def cancel(run: Run) -> None:
 
 
 def retry(run: Run) -> None:
-    """Queue again what failed or was cancelled; a stage goes on from its last whole checkpoint."""
+    """Queue again what failed or was cancelled; a stage goes on from its last whole checkpoint.
+
+    A checkpoint of a stage's middle that cannot be read is given up: nothing but a point of a curve follows from it.
+    """
+    run.checkpoints.filter(is_mid_stage=True, status=Status.FAILED, failure_code__in=UNREADABLE).delete()
     _queue_sources(run.stages.all(), run.checkpoints.all())
     _move(run, (Status.FAILED, Status.CANCELLED), Status.QUEUED, "retry")
 

@@ -67,6 +67,22 @@ def check_schedule(stage: "_StageSpec") -> None:
         )
 
 
+def check_score_every(stage: "_StageSpec") -> None:
+    """Raise SpecRuleError where no checkpoint of the stage's middle could be scored as often as asked."""
+    if stage.score_every % stage.checkpoint_every:
+        raise SpecRuleError(
+            ("score_every",),
+            f"found score_every {stage.score_every}, which is no multiple of checkpoint_every {stage.checkpoint_every}; only "
+            "checkpoints can be scored: change one of the two",
+        )
+    if stage.score_every >= stage.steps:
+        raise SpecRuleError(
+            ("score_every",),
+            f"found score_every {stage.score_every}, expected below steps {stage.steps}, whose end is always scored; lower it, or "
+            "set it to 0",
+        )
+
+
 def check_lora(stage: "_StageSpec") -> None:
     """Raise SpecRuleError where adapters would be trained by Muon."""
     if stage.lora is not None and stage.optimizer == "muon":

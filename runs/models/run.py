@@ -1,6 +1,6 @@
 """Runs, their stages, and the attempts at them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -11,6 +11,9 @@ from runs.models.access import Project
 from runs.models.claim import STORED, Claimable, Status
 from runs.models.recipe import Recipe
 from workers.spec import GRPOSpec, MOPDSpec, SFTSpec, StageSpec
+
+if TYPE_CHECKING:
+    from runs.models.checkpoint import Checkpoint
 
 _STAGE_SPEC: TypeAdapter[SFTSpec | GRPOSpec | MOPDSpec] = TypeAdapter(StageSpec)
 
@@ -44,6 +47,11 @@ class Run(models.Model):
         """Where the results were published, if they are no run of this server; see runs/exchange/published.py."""
         found: dict[str, Any] | None = self.document.get("published")
         return found
+
+    @property
+    def ends(self) -> "list[Checkpoint]":
+        """The base and what each stage left at its end: what later stages start from, and the rows of the score matrix."""
+        return [checkpoint for checkpoint in self.checkpoints.all() if not checkpoint.is_mid_stage]
 
     @property
     def status(self) -> Status:

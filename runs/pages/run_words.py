@@ -139,6 +139,8 @@ def _scoring(checkpoint: Checkpoint) -> str:
 
 
 def _name(checkpoint: Checkpoint) -> str:
+    if checkpoint.is_mid_stage:
+        return str(checkpoint)
     return checkpoint.stage.name if checkpoint.stage else "the base"
 
 
