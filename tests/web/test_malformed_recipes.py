@@ -163,6 +163,12 @@ CASES = {
         "stages[2].teachers.stem",
         "add one or name a teacher",
     ),
+    "scores between checkpoints": _with(
+        "steps: 10", "steps: 10, score_every: 3, checkpoint_every: 2", "stages[0].score_every", "change one of the two"
+    ),
+    "scores after the end": _with(
+        "steps: 10", "steps: 10, score_every: 20", "stages[0].score_every", "expected below steps 10"
+    ),
     "a gate of no stage": _plus(
         "gates: [{after: rll}]",
         "gates[0].after",
