@@ -227,7 +227,7 @@ def _check_benchmarks(recipe: "RecipeSpec") -> None:
 
 
 def _check_gate(recipe: "RecipeSpec", position: int) -> None:
-    """Refuse a gate that names what there is not, that is there twice, or that could never or would always be tripped."""
+    """Refuse a gate that names what there is not, or that could never or would always be tripped."""
     gate, path = recipe.gates[position], ("gates", position)
     stages, benchmarked = [stage.name for stage in recipe.stages], [found.domain for found in recipe.benchmarks]
     if gate.after is not None and gate.after not in stages:
@@ -241,8 +241,6 @@ def _check_gate(recipe: "RecipeSpec", position: int) -> None:
             f"found '{gate.domain}', which has no benchmark to tell its drift; pick one of: {', '.join(benchmarked)}, or "
             "add the benchmark",
         )
-    if gate in recipe.gates[:position]:
-        raise SpecRuleError(path, "found the same gate twice, expected each once; drop one")
     if not gate.significant and gate.drop == 0:
         raise SpecRuleError(
             (*path, "drop"),

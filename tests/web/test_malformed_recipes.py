@@ -182,7 +182,6 @@ CASES = {
     "a gate that noise trips": _plus(
         "gates: [{significant: false}]", "gates[0].drop", "raise drop, or set significant"
     ),
-    "a gate twice": _plus("gates: [{drop: 2}, {drop: 2}]", "gates[1]", "found the same gate twice, expected each once"),
     "a gate at the start since the start": _plus(
         "gates: [{after: sft, domain: stem, since: start}]", "gates[0].since", "set since to previous or peak"
     ),
