@@ -18,6 +18,8 @@ ACTIONS = {
     "member.removed": "removed",
     "run.held": "held",
     "run.released": "released",
+    "gate.approved": "approved after a gate held",
+    "gate.warned": "warned of",
 }
 
 
@@ -25,13 +27,16 @@ def record(
     project: Project,
     action: str,
     *,
-    by: User,
+    by: User | None,
     subject: str,
     url: str = "",
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> None:
-    """Write an entry; call it inside the transaction of what it tells of, so that neither is there without the other."""
+    """Write an entry; call it inside the transaction of what it tells of, so that neither is there without the other.
+
+    by: the person; None where a gate of a recipe did it.
+    """
     assert action in ACTIONS, action
     AuditEntry.objects.create(
         project=project, actor=by, action=action, subject=subject[:200], url=url, before=before, after=after

@@ -103,9 +103,10 @@ def write_card(checkpoint: Checkpoint) -> None:
     if checkpoint.stage is None:
         return
     folder, spec_path = checkpoint_folder(checkpoint), stage_folder(checkpoint.stage).spec
+    step = checkpoint.at_step if checkpoint.is_mid_stage else None
     try:
         spec = ResolvedStageSpec.model_validate_json(spec_path.read_text())
-        write_text(folder / MODEL_CARD, model_card(spec, scores=list(_scores(checkpoint).values())))
+        write_text(folder / MODEL_CARD, model_card(spec, scores=list(_scores(checkpoint).values()), step=step))
     except (OSError, ValueError) as error:
         logger.warning("the model card of %s is without scores: %s", folder, error)
 

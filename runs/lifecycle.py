@@ -24,8 +24,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from runs import events
-from runs.models import Attempt, Checkpoint, Need, Project, Recipe, Run, Score, Stage, Status
-from workers.spec import BASE, BEST, FolderModelSpec, MOPDSpec, RecipeSpec
+from runs.models import Attempt, Checkpoint, Project, Recipe, Run, Stage, Status
+from runs.needs import unmet_needs, write_stages
+from workers.spec import FolderModelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -72,38 +73,11 @@ def start_run(*, project: Project, recipe: Recipe, user: User, name: str = "", s
             document=spec.model_dump(mode="json"),
             created_by=user,
         )
-        _write_stages(run, spec)
+        write_stages(run, spec)
         if isinstance(spec.model, FolderModelSpec):
             Checkpoint.objects.create(run=run, stage=None, at_step=0, folder=spec.model.folder)
         transaction.on_commit(lambda: tend(run))
     return run
-
-
-def _write_stages(run: Run, spec: RecipeSpec) -> None:
-    stages: dict[str, Stage] = {}
-    for position, stage_spec in enumerate(spec.stages):
-        start = spec.start_of(position)
-        stage = Stage.objects.create(
-            run=run,
-            position=position,
-            name=stage_spec.name,
-            kind=stage_spec.kind,
-            document=stage_spec.model_dump(mode="json"),
-            n_steps=stage_spec.steps,
-            starts_from=None if start == BASE else stages[start],
-        )
-        needs = {} if start == BASE else {start: False}
-        if isinstance(stage_spec, MOPDSpec):
-            needs |= _teacher_needs(stage_spec, earlier=list(stages))
-        Need.objects.bulk_create(Need(stage=stage, needed=stages[n], with_scores=scored) for n, scored in needs.items())
-        stages[stage_spec.name] = stage
-
-
-def _teacher_needs(spec: MOPDSpec, *, earlier: list[str]) -> dict[str, bool]:
-    """A named teacher's weights; with 'best', the validation scores of every earlier stage: any may turn out the best."""
-    named = {teacher for domain in spec.domains if (teacher := spec.teacher_of(domain)) not in (BASE, BEST)}
-    chooses = any(spec.teacher_of(domain) == BEST for domain in spec.domains)
-    return dict.fromkeys(earlier, True) if chooses else dict.fromkeys(sorted(named), False)
 
 
 # Tend -----------------------------------------------------------------------------------------------------------
@@ -114,13 +88,7 @@ def ready_stages() -> QuerySet[Stage]:
 
     Of a held run nothing queued is; what a lost worker left running is, for it had started.
     """
-    validated = Score.objects.filter(checkpoint=OuterRef("pk"), benchmark__split="validation")  # all come at once
-    unscored = Checkpoint.objects.exclude(Q(status=Status.SUCCEEDED) | Exists(validated))
-    missing = Need.objects.filter(stage=OuterRef("pk")).filter(
-        ~Q(needed__status=Status.SUCCEEDED)
-        | Q(with_scores=True) & Exists(unscored.filter(stage=OuterRef("needed")))
-        | Q(with_scores=True) & Exists(unscored.filter(run=OuterRef("needed__run"), stage=None))
-    )
+    missing = unmet_needs().filter(stage=OuterRef("pk"))
     held = Run.objects.filter(pk=OuterRef("run"), held_at__isnull=False)
     return (
         Stage.objects.filter(~Exists(missing)).filter(_is_claimable()).exclude(Q(status=Status.QUEUED) & Exists(held))
@@ -128,9 +96,16 @@ def ready_stages() -> QuerySet[Stage]:
 
 
 def ready_checkpoints() -> QuerySet[Checkpoint]:
-    """Checkpoints that wait to be scored."""
-    being_made_anew = Q(stage__isnull=False) & ~Q(stage__status=Status.SUCCEEDED)
-    return Checkpoint.objects.exclude(being_made_anew).filter(_is_claimable())
+    """Checkpoints that wait to be scored; of a stage's middle only while nothing else of the run waits for a worker."""
+    unfinished = Stage.objects.filter(pk=OuterRef("stage")).exclude(status=Status.SUCCEEDED)  # no join: see _claim
+    ends = Checkpoint.objects.filter(_is_claimable(), is_mid_stage=False).exclude(Exists(unfinished))
+    goes_first = Exists(ends.filter(run=OuterRef("run"))) | Exists(ready_stages().filter(run=OuterRef("run")))
+    being_made_anew = Q(is_mid_stage=False) & Exists(unfinished)
+    return (
+        Checkpoint.objects.filter(_is_claimable())
+        .exclude(being_made_anew)
+        .exclude(Q(is_mid_stage=True) & Q(goes_first))
+    )
 
 
 def _is_claimable() -> Q:
@@ -184,6 +159,8 @@ def claim_checkpoint(pk: int, *, worker: str) -> Claim | None:
 
 
 def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
+    # A row that another worker has just changed is looked at again, but only by the conditions on the row itself: were
+    # they inside a subquery, as a join would put them, both workers would have it.
     now, lost = timezone.now(), When(status=Status.RUNNING, then=F("kills") + 1)  # still running: its worker was lost
     with transaction.atomic():
         changed = ready.filter(pk=pk).update(
@@ -273,15 +250,24 @@ def restart_or_fail(claim: Claim, *, reason: str) -> None:
 
 def add_base_checkpoint(run: Run, *, folder: str) -> None:
     """Record the base model that the first stage built, so that it is scored like every checkpoint."""
-    if run.checkpoints.filter(stage=None).exists():
+    _add_checkpoint(run.stages.get(position=0), stage=None, at_step=0, defaults={"folder": folder})
+
+
+def add_mid_stage_checkpoint(stage: Stage, *, at_step: int, folder: str) -> None:
+    """Record what a stage kept of its middle, so that it is scored too."""
+    _add_checkpoint(stage, stage=stage, at_step=at_step, defaults={"folder": folder, "is_mid_stage": True})
+
+
+def _add_checkpoint(maker: Stage, *, defaults: dict[str, Any], **identity: Any) -> None:
+    """Record a checkpoint of a stage that is still at work."""
+    if maker.run.checkpoints.filter(**identity).exists():
         return
     with transaction.atomic():
-        builder = run.stages.select_for_update().get(position=0)  # a pause or cancel waits here, or came before
-        status = builder.status if builder.status in (Status.PAUSED, Status.CANCELLED) else Status.QUEUED
-        fields = {"folder": folder, "status": status}
-        _, is_new = Checkpoint.objects.get_or_create(run=run, stage=None, at_step=0, defaults=fields)
+        now = Stage.objects.select_for_update().get(pk=maker.pk).status  # a pause or cancel waits here, or came before
+        status = now if now in (Status.PAUSED, Status.CANCELLED) else Status.QUEUED
+        _, is_new = Checkpoint.objects.get_or_create(run=maker.run, **identity, defaults={**defaults, "status": status})
     if is_new:
-        tend(run)
+        tend(maker.run)
 
 
 def _storable(reason: str) -> str:
@@ -326,7 +312,11 @@ def cancel(run: Run) -> None:
 
 
 def retry(run: Run) -> None:
-    """Queue again what failed or was cancelled; a stage goes on from its last whole checkpoint."""
+    """Queue again what failed or was cancelled; a stage goes on from its last whole checkpoint.
+
+    A checkpoint of a stage's middle that cannot be read is given up: nothing but a point of a curve follows from it.
+    """
+    run.checkpoints.filter(is_mid_stage=True, status=Status.FAILED, failure_code__in=UNREADABLE).delete()
     _queue_sources(run.stages.all(), run.checkpoints.all())
     _move(run, (Status.FAILED, Status.CANCELLED), Status.QUEUED, "retry")
 

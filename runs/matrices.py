@@ -7,6 +7,7 @@ from django.db.models import Value
 from django.db.models.functions import Coalesce
 
 from runs.drift.matrix import ColumnInfo, Kind, RowInfo, ScoreCell, ScoreMatrix, score_cell
+from runs.drift.stability import During
 from runs.models import ItemResult, Run, Score, Stage
 from workers.catalogue import DOMAINS
 from workers.spec import BASE
@@ -21,7 +22,7 @@ def score_matrix(run: Run, *, split: str = "test", before: int | None = None) ->
     base = () if run.published else (RowInfo(key=BASE, title="base", kind="base"),)
     rows = (*base, *(_row(stage, names) for stage in stages))
     columns = tuple(_column(benchmark) for benchmark in run.document["benchmarks"])
-    cells = {(cell.row, cell.column): cell for cell in _cells(run, split)}
+    cells = {(cell.row, cell.column): cell for _, cell in _cells(run, split)}
     known = {row.key for row in rows}
     return ScoreMatrix(rows, columns, {key: cell for key, cell in cells.items() if key[0] in known})
 
@@ -37,18 +38,34 @@ def _column(benchmark: dict[str, Any]) -> ColumnInfo:
 def _row(stage: Stage, names: dict[int, str]) -> RowInfo:
     kind: Kind = stage.kind  # type: ignore[assignment]  # the database holds the spec's own words
     parent = names[stage.starts_from_id] if stage.starts_from_id else BASE
-    return RowInfo(key=stage.name, title=stage.name, kind=kind, domains=tuple(stage.document["domains"]), parent=parent)
+    return RowInfo(
+        key=stage.name,
+        title=stage.name,
+        kind=kind,
+        domains=tuple(stage.document["domains"]),
+        parent=parent,
+        steps=stage.document.get("steps", 0),
+    )
 
 
-def _cells(run: Run, split: str) -> list[ScoreCell]:
-    """A cell a score; of several checkpoints of a stage, the last stands.
+def mid_stage_cells(run: Run) -> During:
+    """Read the test scores of checkpoints in the middle of stages, which are no rows of the matrix."""
+    found: dict[tuple[str, str], dict[int, ScoreCell]] = {}
+    if any(stage.document.get("score_every") for stage in run.stages.all()):
+        for at_step, cell in _cells(run, "test", is_mid_stage=True):
+            found.setdefault((cell.row, cell.column), {})[at_step] = cell
+    return found
+
+
+def _cells(run: Run, split: str, *, is_mid_stage: bool = False) -> list[tuple[int, ScoreCell]]:
+    """A cell a score, with the step of its checkpoint; of several checkpoints of a stage, the last stands.
 
     The items are gathered by the database, which makes far fewer objects than items, and in a query of their own: grouped
     together with the benchmark's words they take several times as long.
     """
     scores = list(
-        Score.objects.filter(checkpoint__run=run, benchmark__split=split)
-        .select_related("benchmark")
+        Score.objects.filter(checkpoint__run=run, checkpoint__is_mid_stage=is_mid_stage, benchmark__split=split)
+        .select_related("benchmark", "checkpoint")
         .annotate(row=Coalesce("checkpoint__stage__name", Value(BASE)))
         .order_by("checkpoint__at_step")
     )
@@ -59,7 +76,7 @@ def _cells(run: Run, split: str) -> list[ScoreCell]:
         .annotate(in_order=ArrayAgg("value", order_by="item"))
     )
     values = dict(items.values_list("score", "in_order"))
-    return [_cell(score, score.row, values.get(score.pk)) for score in scores]
+    return [(score.checkpoint.at_step, _cell(score, score.row, values.get(score.pk))) for score in scores]
 
 
 def _cell(score: Score, row: str, values: list[float] | None) -> ScoreCell:

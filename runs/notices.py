@@ -1,4 +1,4 @@
-"""Notices: who is told of a comment, of a request for review, and of a verdict; and what somebody has read."""
+"""Notices: who is told of a comment, a request for review, a verdict, and what a gate found; and what somebody has read."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from runs.models import Comment, Membership, Notice, NoticeKind, Project, Proposal
+from runs.models import Comment, GateCheck, GateOutcome, Membership, Notice, NoticeKind, Project, Proposal, Role
 
 MENTION = re.compile(r"(?<![\w@.+-])@([\w.@+-]+)")  # what a user name may hold
 
@@ -55,6 +55,22 @@ def ask_for_review(proposal: Proposal, reviewers: Iterable[User], *, by: User) -
 def tell_of_review(proposal: Proposal, *, by: User) -> None:
     """Tell the proposer of a verdict."""
     _tell_of_proposal(proposal, [proposal.proposer], NoticeKind.REVIEW, by)
+
+
+def tell_of_gate(check: GateCheck) -> None:
+    """Tell everybody who may approve that a gate holds a run, and of a warning whoever started the run."""
+    run = check.checkpoint.run
+    is_hold = check.outcome == GateOutcome.HELD
+    memberships = Membership.objects.filter(project=run.project).select_related("user")
+    told = [
+        membership.user
+        for membership in memberships
+        if (Role(membership.role).may(Role.REVIEWER) if is_hold else membership.user == run.created_by)
+    ]
+    kind = NoticeKind.GATE_HOLD if is_hold else NoticeKind.GATE_WARNING
+    Notice.objects.bulk_create(
+        Notice(recipient=person, project=run.project, kind=kind, gate_check=check) for person in told
+    )
 
 
 def notices_of(user: User) -> QuerySet[Notice]:

@@ -15,10 +15,11 @@ from runs.drift.matrix import ScoreMatrix
 from runs.drift.power import Detectable, detectable_changes
 from runs.drift.recovery import Recovery, measure_recovery
 from runs.drift.sentences import verdict
+from runs.drift.stability import During, StabilityGap, deepest_gaps
 from runs.drift.summary import Summary, summarize
 from runs.drift.teachers import TeacherChoice, choose_teachers
 from runs.drift.text import matrix_text, recovery_text
-from runs.matrices import score_matrix
+from runs.matrices import mid_stage_cells, score_matrix
 from runs.models import Run, Score, Stage
 
 KEPT = 8  # reports per process: one of 24 benchmarks x 12 checkpoints x 500 items holds 3 MB
@@ -34,6 +35,7 @@ class DriftReport:
     validation: ScoreMatrix  # other problems of the same domains: they choose, the matrix reports
     teachers: dict[str, dict[str, str]]  # MOPD stage -> domain -> the stage that taught it
     n_stages: int
+    during: During  # test scores from the middle of stages: points of the curves, no rows
 
     @cached_property
     def changes(self) -> Mapping[Since, ChangeMatrix]:
@@ -79,6 +81,11 @@ class DriftReport:
         return summarize(self.matrix, since_previous=self.changes["previous"])
 
     @cached_property
+    def stability_gaps(self) -> Mapping[str, StabilityGap]:
+        """For every domain, the deepest fall within a stage."""
+        return deepest_gaps(self.matrix, self.during)
+
+    @cached_property
     def best(self) -> dict[str, TeacherChoice]:
         return choose_teachers(self.validation)
 
@@ -114,6 +121,7 @@ def drift_report(run: Run) -> DriftReport:
             stage.name: stage.resolved["teachers"] for stage in stages if stage.kind == "mopd" and stage.resolved
         },
         n_stages=len(stages),
+        during=mid_stage_cells(run),
     )
     with _lock:
         _made[key] = report

@@ -55,6 +55,10 @@ def propose(checkpoint: Checkpoint, *, note: str, by: User) -> Proposal:
         raise NotPossibleError(
             f"the results of {checkpoint.run} were published elsewhere; there are no weights to promote", "no_weights"
         )
+    if checkpoint.is_mid_stage:
+        raise NotPossibleError(
+            f"{checkpoint} is the middle of a stage and no row of the matrix; propose the end of the stage", "mid_stage"
+        )
     if not checkpoint.is_scored:
         raise NotPossibleError(
             f"{checkpoint} is not scored yet, only a scored checkpoint can be proposed; wait for its scores",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workers.catalogue import DOMAINS
 
 if TYPE_CHECKING:
-    from workers.spec import RecipeSpec
+    from workers.spec import GateSpec, RecipeSpec
     from workers.stage_spec import GRPOSpec, MOPDSpec, _StageSpec
 
 BASE = "base"
@@ -67,6 +67,22 @@ def check_schedule(stage: "_StageSpec") -> None:
         )
 
 
+def check_score_every(stage: "_StageSpec") -> None:
+    """Raise SpecRuleError where no checkpoint of the stage's middle could be scored as often as asked."""
+    if stage.score_every % stage.checkpoint_every:
+        raise SpecRuleError(
+            ("score_every",),
+            f"found score_every {stage.score_every}, which is no multiple of checkpoint_every {stage.checkpoint_every}; only "
+            "checkpoints can be scored: change one of the two",
+        )
+    if stage.score_every >= stage.steps:
+        raise SpecRuleError(
+            ("score_every",),
+            f"found score_every {stage.score_every}, expected below steps {stage.steps}, whose end is always scored; lower it, or "
+            "set it to 0",
+        )
+
+
 def check_lora(stage: "_StageSpec") -> None:
     """Raise SpecRuleError where adapters would be trained by Muon."""
     if stage.lora is not None and stage.optimizer == "muon":
@@ -115,6 +131,8 @@ def check_recipe(recipe: "RecipeSpec") -> None:
         _check_thinking(recipe, position)
         _check_teachers(recipe, position)
     _check_benchmarks(recipe)
+    for position in range(len(recipe.gates)):
+        _check_gate(recipe, position)
 
 
 def _check_names(recipe: "RecipeSpec") -> None:
@@ -205,4 +223,47 @@ def _check_benchmarks(recipe: "RecipeSpec") -> None:
         seen.add(benchmark.domain)
         _check_response_fits(
             recipe, ("benchmarks", position, "max_response_tokens"), benchmark.max_response_tokens, [benchmark.domain]
+        )
+
+
+def _check_gate(recipe: "RecipeSpec", position: int) -> None:
+    """Refuse a gate that names what there is not, or that could never or would always be tripped."""
+    gate, path = recipe.gates[position], ("gates", position)
+    stages, benchmarked = [stage.name for stage in recipe.stages], [found.domain for found in recipe.benchmarks]
+    if gate.after is not None and gate.after not in stages:
+        raise SpecRuleError(
+            (*path, "after"),
+            f"found '{gate.after}', which is no stage; pick one of: {', '.join(stages)}, or leave it out for every stage",
+        )
+    if gate.domain is not None and gate.domain not in benchmarked:
+        raise SpecRuleError(
+            (*path, "domain"),
+            f"found '{gate.domain}', which has no benchmark to tell its drift; pick one of: {', '.join(benchmarked)}, or "
+            "add the benchmark",
+        )
+    if not gate.significant and gate.drop == 0:
+        raise SpecRuleError(
+            (*path, "drop"),
+            "found drop 0 with significant false, which noise alone trips half of the time; raise drop, or set significant to true",
+        )
+    _check_gate_has_something_to_see(recipe, gate, path)
+
+
+def _check_gate_has_something_to_see(recipe: "RecipeSpec", gate: "GateSpec", path: tuple[str | int, ...]) -> None:
+    asked = [stage.name for stage in recipe.stages if gate.is_asked_after(stage.name)]
+    start = next((stage.name for stage in recipe.stages if stage.kind == "sft"), None)
+    if gate.since == "start" and not any(start in (None, *recipe.ancestors_of(name)) for name in asked):
+        raise SpecRuleError(
+            (*path, "since"),
+            f"found since start after '{', '.join(asked)}', which does not come after the start, '{start}'; set since to "
+            "previous or peak, or pick a later stage",
+        )
+    trained = {
+        domain for name in asked for before in recipe.ancestors_of(name) for domain in recipe.stage(before).domains
+    }
+    if gate.domain is None and not trained & {benchmark.domain for benchmark in recipe.benchmarks}:
+        raise SpecRuleError(
+            (*path, "domain"),
+            f"found no domain, and no stage before '{', '.join(asked)}' trains one that has a benchmark; name a domain or "
+            "pick a later stage",
         )

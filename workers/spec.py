@@ -21,8 +21,9 @@ from workers.stage_parts import LoRASpec, RewardModelSpec
 from workers.stage_spec import GRPOSpec, MOPDSpec, SFTSpec, StageSpec
 
 __all__ = [
-    "BASE", "BEST", "BenchmarkSpec", "FolderModelSpec", "GRPOSpec", "LoRASpec", "MOPDSpec", "ModelSpec", "RecipeSpec",
-    "ResolvedStageSpec", "RewardModelSpec", "SFTSpec", "ScoringSpec", "Spec", "SpecRuleError", "StageSpec", "TinyModelSpec",
+    "BASE", "BEST", "BenchmarkSpec", "FolderModelSpec", "GRPOSpec", "GateSpec", "LoRASpec", "MOPDSpec", "ModelSpec",
+    "RecipeSpec", "ResolvedStageSpec", "RewardModelSpec", "SFTSpec", "ScoringSpec", "Spec", "SpecRuleError", "StageSpec",
+    "TinyModelSpec",
 ]  # fmt: skip
 
 
@@ -72,7 +73,7 @@ class FolderModelSpec(Spec):
 ModelSpec = Annotated[TinyModelSpec | FolderModelSpec, Field(discriminator="kind")]
 
 
-# Benchmarks and the recipe --------------------------------------------------------------------------------------
+# Benchmarks, gates and the recipe -------------------------------------------------------------------------------
 
 
 class BenchmarkSpec(Spec):
@@ -101,8 +102,50 @@ def _all_benchmarks() -> tuple[BenchmarkSpec, ...]:
     return tuple(BenchmarkSpec(domain=name) for name in DOMAINS)
 
 
+class GateSpec(Spec):
+    """A rule on drift: how far a domain's score may fall by the end of a stage, and what follows where it fell further."""
+
+    after: str | None = setting(
+        None, about="The stage at whose end it is checked; left out, at the end of every stage.", essential=True
+    )
+    domain: str | None = setting(
+        None,
+        about="The domain whose score may not fall; left out, every domain that an earlier stage trained.",
+        essential=True,
+    )
+    since: Literal["start", "previous", "peak"] = setting(
+        "previous",
+        about="What the score is held against: that of the first sft stage, of the checkpoint before, or the best so far.",
+        essential=True,
+    )
+    drop: float = setting(
+        0.0,
+        about="How much may be lost; a larger loss trips the gate.",
+        unit="points",
+        source="ours",
+        essential=True,
+        ge=0,
+        lt=100,
+    )
+    significant: bool = setting(
+        True,
+        about="Let only a loss that is more than noise trip it: p < 0.05, after Holm's correction over the domains it looks at.",
+        source="ours",
+        essential=True,
+    )
+    then: Literal["warn", "hold"] = setting(
+        "warn",
+        about="What follows: people are told, or no further stage starts until a reviewer approves.",
+        essential=True,
+    )
+
+    def is_asked_after(self, stage: str) -> bool:
+        """Whether this gate is checked at the end of a stage."""
+        return self.after in (None, stage)
+
+
 class RecipeSpec(Spec):
-    """A whole cascade: base model, stages in order, and what every checkpoint is scored on."""
+    """A whole cascade: base model, stages in order, what every checkpoint is scored on, and how far a score may fall."""
 
     name: Slug = setting(about="Short name of the recipe.", essential=True)
     description: Text = setting("", about="What this recipe is for.", max_length=2000)
@@ -113,6 +156,9 @@ class RecipeSpec(Spec):
     )
     benchmarks: tuple[BenchmarkSpec, ...] = setting(
         default_factory=_all_benchmarks, about="One benchmark per domain.", min_length=1, strict=False
+    )
+    gates: tuple[GateSpec, ...] = setting(
+        (), about="Rules on drift, checked as the checkpoints are scored.", max_length=32, strict=False
     )
 
     @model_validator(mode="after")
@@ -130,6 +176,14 @@ class RecipeSpec(Spec):
         if named is not None:
             return named
         return self.stages[position - 1].name if position else BASE
+
+    def ancestors_of(self, name: str) -> list[str]:
+        """Name the stages that a stage descends from, the nearest first; 'base' is none of them."""
+        names = [stage.name for stage in self.stages]
+        found: list[str] = []
+        while (name := self.start_of(names.index(name))) != BASE:
+            found.append(name)
+        return found
 
 
 # What a worker writes for the trainer ---------------------------------------------------------------------------

@@ -108,6 +108,15 @@ class _StageSpec(Spec):
         ge=0,
         le=1000,
     )
+    score_every: int = setting(
+        0,
+        about="Steps between checkpoints of the stage's middle that are kept and scored, for the curves and the stability gap. "
+        "No stage waits for them. 0 scores only the stage's end.",
+        unit="steps",
+        source="arXiv 2205.13452",
+        ge=0,
+        le=100_000,
+    )
 
     @field_validator("domains")
     @classmethod
@@ -117,7 +126,12 @@ class _StageSpec(Spec):
     @model_validator(mode="after")
     def _schedule_is_possible(self) -> Self:
         rules.check_schedule(self)
+        rules.check_score_every(self)
         return self
+
+    def mid_stage_steps(self) -> range:
+        """The steps in the middle of the stage whose checkpoints are kept to be scored."""
+        return range(self.score_every, self.steps, self.score_every) if self.score_every else range(0)
 
     @model_validator(mode="after")
     def _adapters_have_an_optimizer(self) -> Self:

@@ -20,7 +20,7 @@ from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from runs import estimates, events, ingest, lifecycle, resolve
+from runs import estimates, events, gates, ingest, lifecycle, resolve
 from runs.models import Checkpoint, Stage
 from workers import launch
 from workers.estimate import TooLargeError
@@ -73,8 +73,9 @@ def _stop_children(**_: Any) -> None:
 
 @shared_task(name="workers.tend_all")
 def tend_all() -> None:
-    """Send again whatever nudge was lost."""
+    """Send again whatever nudge was lost, and check gates that nobody came to check."""
     lifecycle.tend_all()
+    gates.check_all_gates()
 
 
 @shared_task(name="workers.train_stage")
@@ -86,9 +87,11 @@ def train_stage(stage_id: int) -> None:
     stage = claim.work
     assert isinstance(stage, Stage)
     folder, reader = ingest.stage_folder(stage), ingest.StepReader(stage)
+    noticed: set[int] = set()
 
     def look() -> dict[str, float | None]:
         _notice_base(stage, folder)
+        _notice_middle(stage, folder, noticed)
         metrics = reader.ingest()
         return {} if metrics is None else {"reward": metrics.get("reward")}
 
@@ -130,7 +133,8 @@ def score_checkpoint(checkpoint_id: int) -> None:
             raise ResultsMissingError(f"found no whole score of {', '.join(missing)} in scores.jsonl")
         ingest.ingest_scores(checkpoint)
         ingest.write_card(checkpoint)
-        lifecycle.finish_scoring(claim)
+        if lifecycle.finish_scoring(claim):
+            gates.check_gates(checkpoint.run)
 
     _carry_out(
         claim,
@@ -313,6 +317,15 @@ def _notice_base(stage: Stage, folder: StageDir) -> None:
     """The first stage of a tiny model leaves the untrained base; record it as soon as it is whole."""
     if stage.position == 0 and stage.starts_from_id is None and folder.checkpoint(0).exists():
         lifecycle.add_base_checkpoint(stage.run, folder=f"{stage.name}/checkpoints/{folder.checkpoint(0).name}")
+
+
+def _notice_middle(stage: Stage, folder: StageDir, noticed: set[int]) -> None:
+    """Record the checkpoints that the stage kept of its middle to be scored; `noticed` are those that need no more asking."""
+    for step in stage.spec.mid_stage_steps():
+        if step not in noticed and folder.checkpoint(step).exists():
+            path = f"{stage.name}/checkpoints/{folder.checkpoint(step).name}"
+            lifecycle.add_mid_stage_checkpoint(stage, at_step=step, folder=path)
+            noticed.add(step)
 
 
 def _insist(act: Callable[[], Result], *, patience_s: float = 300.0) -> Result:

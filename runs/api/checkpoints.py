@@ -33,6 +33,7 @@ class CheckpointOut(Work):
     run = serializers.CharField(source="run.public_id")
     stage = CheckpointStage(allow_null=True, help_text="null: the base model")
     at_step = serializers.IntegerField()
+    is_mid_stage = serializers.BooleanField(help_text="Scored for the curves only: no row of the matrix")
     folder = serializers.CharField(
         help_text="Below the run's artifacts; of a base model given as a folder, below MODELS_DIR"
     )

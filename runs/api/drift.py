@@ -53,6 +53,21 @@ class DriftScore(serializers.Serializer[Any]):
     benchmark = serializers.CharField(source="protocol", help_text="The benchmark's digest")
 
 
+class MidStageScore(DriftScore):
+    step = serializers.IntegerField(help_text="Of the row's stage")
+
+
+class DriftGap(serializers.Serializer[Any]):
+    domain = serializers.CharField()
+    row = serializers.CharField(help_text="The stage within which the domain fell deepest; empty where none is known")
+    step = serializers.IntegerField(allow_null=True)
+    depth = serializers.FloatField(allow_null=True, help_text="Score before the stage - lowest in its middle")
+    lasting = serializers.FloatField(allow_null=True, help_text="Score before the stage - after it")
+    interval = _interval("95 %, of the depth")
+    adjusted_p = serializers.FloatField(allow_null=True, help_text="After Holm's correction over the steps")
+    reason = serializers.CharField()
+
+
 class DriftChange(serializers.Serializer[Any]):
     row = serializers.CharField()
     column = serializers.CharField()
@@ -111,6 +126,8 @@ class DriftOut(serializers.Serializer[Any]):
     measures = DriftMeasures(help_text="Of the last checkpoint that is scored")
     worst_drop = DriftChange(help_text="The largest fall of one domain over one stage; it may be noise")
     recoveries = DriftRecovery(many=True)
+    mid_stage_scores = MidStageScore(many=True, help_text="Of stages with score_every; no rows of the matrix")
+    stability_gaps = DriftGap(many=True, help_text="Of each domain")
 
 
 class RunDrift(APIView):
@@ -142,6 +159,10 @@ def _drift(run: str, report: DriftReport, reference: Any) -> dict[str, Any]:
         "measures": report.summary,
         "worst_drop": report.summary.worst_drop,
         "recoveries": report.recoveries,
+        "mid_stage_scores": [
+            {**vars(cell), "step": step} for steps in report.during.values() for step, cell in sorted(steps.items())
+        ],
+        "stability_gaps": [{**vars(gap), "domain": domain} for domain, gap in report.stability_gaps.items()],
     }
 
 

@@ -80,7 +80,9 @@ class AliasOut(serializers.Serializer[Any]):
 
 class AuditOut(serializers.Serializer[Any]):
     id = serializers.IntegerField(source="pk")
-    actor = serializers.CharField(source="actor.username")
+    actor = serializers.CharField(
+        source="actor.username", allow_null=True, default=None, help_text="null: a gate of a run's recipe"
+    )
     action = serializers.CharField(help_text="Such as proposal.reviewed or alias.moved")
     subject = serializers.CharField()
     before = serializers.DictField(allow_null=True)

@@ -1,6 +1,7 @@
 """Runs: start, follow, pause, resume, cancel, retry."""
 
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
@@ -55,7 +56,12 @@ class RunSummary(serializers.Serializer[Any]):
 class RunOut(RunSummary):
     seed = serializers.IntegerField(source="document.seed")
     held_at = serializers.DateTimeField(allow_null=True, help_text="While it is set, no queued stage is claimed")
-    held_by = serializers.CharField(source="held_by.username", allow_null=True, default=None)
+    held_by = serializers.CharField(
+        source="held_by.username",
+        allow_null=True,
+        default=None,
+        help_text="null while it is held: a gate of its recipe",
+    )
     hold_reason = serializers.CharField()
     actions = serializers.SerializerMethodField(help_text="What you may do with it now")
 
@@ -73,6 +79,12 @@ class StartRun(Input):
 class HoldRun(Input):
     reason = serializers.CharField(
         max_length=holds.MAX_REASON, help_text="Why; shown on the run and kept in the audit log"
+    )
+
+
+class ReleaseRun(Input):
+    held_at = serializers.DateTimeField(
+        default=None, help_text="Of the hold you looked at; refused if the run is held for more by now"
     )
 
 
@@ -192,15 +204,18 @@ class Release(APIView):
     @operation(
         "release_run",
         "Release a held run",
-        about="Let a held run go on; who held it may, and maintainers. Code of 409: not_held.",
+        about="Let a held run go on; who held it may, and maintainers. What a gate holds, every reviewer may approve by "
+        "this. Codes of 409: not_held, other_hold.",
         answer=RunOut,
-        body=NoInput,
+        body=ReleaseRun,
         problems=(404, 409),
     )
     def post(self, request: Request, public_id: str) -> Response:
         run = find_run(request, public_id, needs=holds.HOLD)
-        NoInput(data=request.data).is_valid(raise_exception=True)
-        holds.release(run, by=person(request))
+        asked = ReleaseRun(data=request.data)
+        asked.is_valid(raise_exception=True)
+        seen = asked.validated_data["held_at"]
+        holds.release(run, by=person(request), seen=seen.astimezone(UTC).isoformat() if seen else "")
         return Response(_run_out(request, public_id))
 
 

@@ -75,11 +75,16 @@ class ThreadOut(ThreadSummary):
 class NoticeOut(serializers.Serializer[Any]):
     id = serializers.IntegerField(source="pk")
     kind = serializers.ChoiceField(choices=NoticeKind.choices)
-    actor = serializers.CharField(source="actor.username")
+    actor = serializers.CharField(
+        source="actor.username", allow_null=True, default=None, help_text="null: a gate of a run's recipe"
+    )
     project = serializers.CharField(source="project.slug")
     thread = serializers.CharField(source="comment.thread.public_id", allow_null=True, default=None)
     comment = serializers.CharField(source="comment.public_id", allow_null=True, default=None)
     proposal = serializers.CharField(source="proposal.public_id", allow_null=True, default=None)
+    run = serializers.CharField(
+        source="gate_check.checkpoint.run.public_id", allow_null=True, default=None, help_text="What a gate is about"
+    )
     created_at = serializers.DateTimeField()
     read_at = serializers.DateTimeField(allow_null=True)
 
@@ -184,7 +189,9 @@ class CommentDetail(APIView):
 class Notices(APIView):
     @operation("list_notices", "List your notices, newest first", answer=page_of(NoticeOut), parameters=[Paging], problems=(422,))  # fmt: skip
     def get(self, request: Request) -> Response:
-        mine = notices.notices_of(person(request)).select_related("actor", "project", "comment__thread", "proposal")
+        mine = notices.notices_of(person(request)).select_related(
+            "actor", "project", "comment__thread", "proposal", "gate_check__checkpoint__run"
+        )
         return paged(request, mine, NoticeOut, key="pk", order="-pk")
 
 

@@ -9,6 +9,7 @@ from rest_framework.permissions import IsAuthenticated
 from runs.api.checkpoints import CheckpointDetail, CheckpointScores, RunCheckpoints, ScoreItems
 from runs.api.drift import RunDrift
 from runs.api.estimate import Estimate
+from runs.api.gates import RunGates
 from runs.api.metrics import MetricSeries, StageMetrics
 from runs.api.projects import Projects
 from runs.api.proposals import (
@@ -83,6 +84,7 @@ urlpatterns = [
     path("runs/<id:public_id>/release/", Release.as_view(), name="api-release"),
     path("runs/<id:public_id>/stages/", RunStages.as_view(), name="api-stages"),
     path("runs/<id:public_id>/checkpoints/", RunCheckpoints.as_view(), name="api-checkpoints"),
+    path("runs/<id:public_id>/gates/", RunGates.as_view(), name="api-gates"),
     path("runs/<id:public_id>/drift/", RunDrift.as_view(), name="api-drift"),
     path("runs/<id:public_id>/threads/", Threads.as_view(), name="api-threads"),
     path("threads/<id:public_id>/", ThreadDetail.as_view(), name="api-thread"),

@@ -31,7 +31,7 @@ from runs.drift.power import Detectable, Effort, detectable_changes, effort_to_d
 from runs.drift.recovery import DomainRecovery, Recovery, measure_recovery
 from runs.drift.retention import gap_closed, retention
 from runs.drift.sentences import verdict
-from runs.drift.stability import StabilityGap, stability_gap
+from runs.drift.stability import During, StabilityGap, deepest_gaps, stability_gap
 from runs.drift.summary import Summary, summarize
 from runs.drift.teachers import TeacherChoice, choose_teachers
 from runs.drift.text import matrix_text, recovery_text
@@ -47,6 +47,7 @@ __all__ = [
     "Comparison",
     "Detectable",
     "DomainRecovery",
+    "During",
     "Effort",
     "Flip",
     "Flips",
@@ -67,6 +68,7 @@ __all__ = [
     "choose_teachers",
     "compare",
     "correct",
+    "deepest_gaps",
     "detectable_changes",
     "effort_to_decide",
     "find_breaks",

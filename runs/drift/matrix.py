@@ -25,6 +25,7 @@ class RowInfo:
     kind: Kind
     domains: tuple[str, ...] = ()  # what the stage trains
     parent: str | None = None  # the row it starts from
+    steps: int = 0  # of the optimiser; 0 where they are not known
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,17 @@ evaluation for lifelong learning, arXiv 2205.13452, whose min-ACC averages the l
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from runs.drift.comparability import NO_ITEMS, why_incomparable
 from runs.drift.families import holm
 from runs.drift.intervals import ALPHA, Interval
-from runs.drift.matrix import ScoreCell
+from runs.drift.matrix import ScoreCell, ScoreMatrix
 from runs.drift.paired import compare
+
+During = Mapping[tuple[str, str], Mapping[int, ScoreCell]]  # (row key, column domain) -> optimiser step -> score
+NO_MIDDLE = "needs scores from the middle of a stage: set score_every of one"
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class StabilityGap:
     interval: Interval | None = None  # 95 %, of the depth, at this one step
     adjusted_p: float | None = None  # after Holm over all steps, of which this is the lowest
     reason: str = ""
+    row: str = ""  # the stage, where several were asked
 
     @property
     def is_significant(self) -> bool:
@@ -50,3 +55,24 @@ def stability_gap(before: ScoreCell, during: Mapping[int, ScoreCell], after: Sco
     tests = {at: compare(cell.values, before.values) for at, cell in steps.items() if cell.values is not None}
     adjusted = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
     return StabilityGap(step, depth, lasting, tests[step].interval, adjusted[step])
+
+
+def deepest_gaps(matrix: ScoreMatrix, during: During) -> dict[str, StabilityGap]:
+    """Find for every domain the stage within which it fell deepest, of those that the last scored row descends from."""
+    final = matrix.final_row()
+    line = matrix.lineage(final.key) if final else ()
+    return {
+        column.domain: _deepest(matrix, during, column.domain, [row.key for row in line]) for column in matrix.columns
+    }
+
+
+def _deepest(matrix: ScoreMatrix, during: During, domain: str, line: list[str]) -> StabilityGap:
+    found = []
+    for start, row in pairwise(line):
+        before, after = matrix.cell(start, domain), matrix.cell(row, domain)
+        if (row, domain) in during and before is not None and after is not None:
+            found.append(replace(stability_gap(before, during[row, domain], after), row=row))
+    known = [gap for gap in found if gap.depth is not None]
+    if known:
+        return max(known, key=lambda gap: gap.depth or 0.0)
+    return found[0] if found else StabilityGap(reason=NO_MIDDLE)

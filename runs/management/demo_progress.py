@@ -36,7 +36,7 @@ class StageLine:
 
 def read_lines(run: Run) -> list[StageLine]:
     """Read where every stage stands, and the scoring of the base model and of each stage's last checkpoint."""
-    scoring = {checkpoint.stage_id: _scoring(checkpoint) for checkpoint in run.checkpoints.order_by("at_step")}
+    scoring = {checkpoint.stage_id: _scoring(checkpoint) for checkpoint in run.ends}
     stages = [_line(stage, scoring.get(stage.pk, "")) for stage in run.stages.all()]
     base = scoring.get(None)
     if base is None:

@@ -4,6 +4,7 @@ from runs.models.access import Membership, Project, Role
 from runs.models.checkpoint import Checkpoint
 from runs.models.claim import Claimable, Status
 from runs.models.discussion import Comment, CommentEdit, Notice, NoticeKind, Thread
+from runs.models.gate import GateCheck, GateOutcome
 from runs.models.metric import Metric
 from runs.models.recipe import Recipe
 from runs.models.review import Alias, AuditEntry, Proposal, Review, ReviewPolicy, Verdict
@@ -19,6 +20,8 @@ __all__ = [
     "Claimable",
     "Comment",
     "CommentEdit",
+    "GateCheck",
+    "GateOutcome",
     "ItemResult",
     "Membership",
     "Metric",

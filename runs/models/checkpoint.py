@@ -16,6 +16,8 @@ class Checkpoint(Claimable):
         Stage, null=True, blank=True, on_delete=models.CASCADE, related_name="checkpoints"
     )  # None: the base
     at_step = models.PositiveIntegerField()
+    is_mid_stage = models.BooleanField(default=False)  # scored for the curves only: no start, no teacher, no row
+    gates_checked_at = models.DateTimeField(null=True, blank=True)  # of a stage's end: once, if its recipe has gates
     folder = models.CharField(
         max_length=500
     )  # relative to the run's folder, or below MODELS_DIR; empty: no weights here

@@ -5,6 +5,7 @@ from django.db import models
 
 from runs.models import ids
 from runs.models.access import Project
+from runs.models.gate import GateCheck
 from runs.models.review import Proposal
 from runs.models.run import Run
 
@@ -68,17 +69,22 @@ class NoticeKind(models.TextChoices):
     REPLY = "reply", "replied"
     REVIEW_REQUEST = "review_request", "asks for your review"
     REVIEW = "review", "reviewed your proposal"
+    GATE_HOLD = "gate_hold", "holds a run until somebody approves"
+    GATE_WARNING = "gate_warning", "warns of a run of yours"
 
 
 class Notice(models.Model):
-    """Something that a person should read: a comment, or a proposal."""
+    """Something that a person should read: a comment, a proposal, or what a gate found."""
 
     recipient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=16, choices=NoticeKind)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+"
+    )  # None: the gate
     comment = models.ForeignKey(Comment, null=True, blank=True, on_delete=models.CASCADE, related_name="notices")
     proposal = models.ForeignKey(Proposal, null=True, blank=True, on_delete=models.CASCADE, related_name="notices")
+    gate_check = models.ForeignKey(GateCheck, null=True, blank=True, on_delete=models.CASCADE, related_name="notices")
     created_at = models.DateTimeField(auto_now_add=True)
     read_at = models.DateTimeField(null=True, blank=True)
 
@@ -87,10 +93,13 @@ class Notice(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("recipient", "comment"), name="one_notice_per_comment"),
             models.CheckConstraint(
-                condition=models.Q(comment=None) ^ models.Q(proposal=None), name="notice_is_of_one_thing"
+                condition=models.Q(comment__isnull=False, proposal=None, gate_check=None, actor__isnull=False)
+                | models.Q(comment=None, proposal__isnull=False, gate_check=None, actor__isnull=False)
+                | models.Q(comment=None, proposal=None, gate_check__isnull=False, actor=None),
+                name="notice_is_of_one_thing",
             ),
         )
         indexes = (models.Index(fields=("recipient", "read_at"), name="notices_of_a_person"),)
 
     def __str__(self) -> str:
-        return f"{self.actor} {self.get_kind_display()}"
+        return f"{self.actor or 'a gate'} {self.get_kind_display()}"

@@ -95,7 +95,9 @@ class AuditEntry(models.Model):
     """Who did what to what, when, and what it was before and after. A trigger of the database refuses to change a row."""
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="audit_entries")
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )  # None: a gate of a recipe
     action = models.CharField(max_length=40)
     subject = models.CharField(max_length=200)  # in words, which stay true when what they name is gone
     url = models.CharField(max_length=300, blank=True)
@@ -108,4 +110,4 @@ class AuditEntry(models.Model):
         indexes = (models.Index(fields=("project", "-id"), name="audit_of_a_project"),)
 
     def __str__(self) -> str:
-        return f"{self.actor} {self.action} {self.subject}"
+        return f"{self.actor or 'a gate'} {self.action} {self.subject}"

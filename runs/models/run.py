@@ -1,6 +1,6 @@
 """Runs, their stages, and the attempts at them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -11,6 +11,9 @@ from runs.models.access import Project
 from runs.models.claim import STORED, Claimable, Status
 from runs.models.recipe import Recipe
 from workers.spec import GRPOSpec, MOPDSpec, SFTSpec, StageSpec
+
+if TYPE_CHECKING:
+    from runs.models.checkpoint import Checkpoint
 
 _STAGE_SPEC: TypeAdapter[SFTSpec | GRPOSpec | MOPDSpec] = TypeAdapter(StageSpec)
 
@@ -29,7 +32,7 @@ class Run(models.Model):
     held_at = models.DateTimeField(null=True, blank=True)  # while it is set, no queued stage is claimed
     held_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
-    )
+    )  # None: a gate of the recipe
     hold_reason = models.TextField(blank=True)
 
     class Meta:
@@ -44,6 +47,11 @@ class Run(models.Model):
         """Where the results were published, if they are no run of this server; see runs/exchange/published.py."""
         found: dict[str, Any] | None = self.document.get("published")
         return found
+
+    @property
+    def ends(self) -> "list[Checkpoint]":
+        """The base and what each stage left at its end: what later stages start from, and the rows of the score matrix."""
+        return [checkpoint for checkpoint in self.checkpoints.all() if not checkpoint.is_mid_stage]
 
     @property
     def status(self) -> Status:
@@ -95,11 +103,15 @@ class Stage(Claimable):
 
 
 class Need(models.Model):
-    """What a stage waits for: another stage's weights, and its validation scores too where a teacher is chosen by them."""
+    """What a stage waits for: another stage's weights, and maybe what is known of them.
+
+    That is the validation scores where a teacher is chosen by them, and what the gates found where they may hold the run.
+    """
 
     stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="needs")
     needed = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="needed_by")
     with_scores = models.BooleanField(default=False)
+    with_gates = models.BooleanField(default=False)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("stage", "needed"), name="one_need_per_pair"),)

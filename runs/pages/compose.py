@@ -40,6 +40,7 @@ from workers.spec import RecipeSpec
 _LAUNCHES = "launches"  # in the session: the run that each composer page has launched
 _LAUNCHES_KEPT = 20
 _RECIPES_SHOWN = 20
+_ITEMS = {"stages": "stage", "benchmarks": "benchmark", "gates": "gate"}  # the lists of a recipe
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ def _place(problem: FieldProblem, draft: Draft) -> str:
     if draft.is_text or not isinstance(position, int):
         return problem.field
     words = [str(part).replace("_", " ") for part in problem.path[2:]]
-    return " · ".join([f"{'stage' if problem.path[0] == 'stages' else 'benchmark'} {position + 1}", *words])
+    return " · ".join([f"{_ITEMS[str(problem.path[0])]} {position + 1}", *words])
 
 
 def _shell(request: HttpRequest, project: Project, crumbs: list[tuple[str, str]]) -> dict[str, Any]:

@@ -62,7 +62,12 @@ def _draw(
     matrix = report.matrix
     if name == "curves":
         return plots.forgetting_curves(
-            matrix, teachers=report.last_teachers, references=levels, columns=columns, theme=theme
+            matrix,
+            teachers=report.last_teachers,
+            references=levels,
+            during=report.during,
+            columns=columns,
+            theme=theme,
         )
     if name == "matrix":
         changes = shown_changes(report, view)

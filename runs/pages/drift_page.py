@@ -18,6 +18,7 @@ from runs.pages.drift_export import permalink
 from runs.pages.drift_figures import figure_url
 from runs.pages.drift_view import SHOWS, DriftView, read_view
 from runs.pages.find import find_run
+from runs.pages.gates import gates_section, hold_context
 from runs.pages.lineage import lineage_view
 from runs.pages.matrix_view import matrix_foot, matrix_rows
 from runs.pages.measures_view import measure_views
@@ -63,8 +64,10 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "pair": pair_form(report, view, chosen),
             "teachers": teachers_view(report, run),
             "lineage": lineage_view(report, run),
+            "gates": gates_section(run),
         }
         | sections
+        | hold_context(run, request.user, role)
     )
     return render(request, "runs/_drift.html" if is_part else "runs/drift.html", context)
 

@@ -86,6 +86,7 @@ def scores_of_domain(run: Run, domain: str) -> dict[str, Score]:
     """Find a domain's test score of every row, with its benchmark and checkpoint; of several of a stage the last stands."""
     found = (
         Score.objects.filter(checkpoint__run=run, benchmark__domain=domain, benchmark__split="test")
+        .filter(checkpoint__is_mid_stage=False)
         .select_related("benchmark", "checkpoint__stage")
         .order_by("checkpoint__at_step")
     )

@@ -1,9 +1,10 @@
-"""A person's notices: where they are mentioned, threads they take part in, reviews they are asked for."""
+"""A person's notices: mentions, threads they take part in, reviews they are asked for, and what gates found."""
 
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from runs import notices
@@ -27,7 +28,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
         return redirect("inbox")
     rows = mine.select_related(
         "actor", "project", "comment__thread__run__project", "proposal__project", "proposal__checkpoint__run",
-        "proposal__checkpoint__stage",
+        "proposal__checkpoint__stage", "gate_check__checkpoint__run__project",
     )  # fmt: skip
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     context = {
@@ -44,5 +45,8 @@ def _line(notice: Notice) -> dict[str, object]:
         thread = notice.comment.thread
         about = f"{anchor_words(stored_anchor(thread.anchor))} of {thread.run}"
         return {"notice": notice, "url": f"{thread_url(thread)}#{notice.comment.public_id}", "about": about}
+    if notice.gate_check is not None:
+        run = notice.gate_check.checkpoint.run
+        return {"notice": notice, "url": reverse("runs:detail", args=(run.project.slug, run.number)), "about": str(run)}
     assert notice.proposal is not None
     return {"notice": notice, "url": proposal_url(notice.proposal), "about": f"sign-off of {notice.proposal}"}

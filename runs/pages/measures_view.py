@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from runs.drift import words
 from runs.drift.changes import Change
+from runs.drift.stability import NO_MIDDLE, StabilityGap
 from runs.drift.summary import Measure
 from runs.pages.baseline import Baseline
 from runs.report import DriftReport
@@ -64,6 +65,7 @@ def _measures(report: DriftReport) -> list[MeasureView]:
         found["plasticity"],
         found["forward_transfer"],
         _worst_drop(report),
+        _stability_gap(report),
     ]
 
 
@@ -129,6 +131,41 @@ def _worst_drop(report: DriftReport) -> MeasureView:
     place = f"{_title(report, worst.column)} at {report.matrix.row(worst.row).title}{noise}"
     text, interval = words.change(worst.difference), words.change_interval(worst.interval)
     return MeasureView(title, formula, text, interval=interval, place=place)
+
+
+def _stability_gap(report: DriftReport) -> MeasureView:
+    """The deepest fall within a stage, which the scores at the ends of stages cannot show."""
+    title = "Stability gap"
+    formula = (
+        "the deepest fall within a stage: score before the stage − lowest score in its middle, over the steps that were scored "
+        "(score_every); of each domain the stage where it fell deepest. The lowest of several noisy scores is read too low, so "
+        "the fall is biased upwards; p < 0.05 is after Holm's correction over those steps (De Lange et al. 2023)"
+    )
+    gaps = report.stability_gaps
+    known = {domain: gap for domain, gap in gaps.items() if gap.depth is not None}
+    left_out = [(_title(report, domain), gap.reason) for domain, gap in gaps.items() if gap.depth is None]
+    if not known:
+        reasons = sorted({gap.reason for gap in gaps.values()})
+        return MeasureView(title, formula, "–", reason="; ".join(reasons) or NO_MIDDLE)
+    domain, deepest = max(known.items(), key=lambda pair: pair[1].depth or 0.0)
+    parts = [(_title(report, domain), _gap_words(report, gap)) for domain, gap in known.items()]
+    noise = "" if deepest.is_significant or deepest.adjusted_p is None else ", within noise"
+    return MeasureView(
+        title,
+        formula,
+        words.score(deepest.depth or 0.0),
+        interval=words.change_interval(deepest.interval),
+        place=f"{_title(report, domain)} in {report.matrix.row(deepest.row).title}, step {deepest.step:,}{noise}",
+        parts=parts,
+        left_out=left_out,
+    )
+
+
+def _gap_words(report: DriftReport, gap: StabilityGap) -> str:
+    assert gap.depth is not None
+    lasting = "" if gap.lasting is None else f"; {words.score(gap.lasting)} at its end"
+    noise = "" if gap.is_significant or gap.adjusted_p is None else ", within noise"
+    return f"{words.score(gap.depth)} in {report.matrix.row(gap.row).title}, step {gap.step:,}{noise}{lasting}"
 
 
 def _change(change: Change) -> str:

@@ -49,8 +49,8 @@ def score_again(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 def _checkpoints(run: Run) -> dict[str, Checkpoint]:
-    """The last checkpoint of each row."""
-    return {checkpoint.stage.name if checkpoint.stage else BASE: checkpoint for checkpoint in run.checkpoints.all()}
+    """The checkpoint of each row."""
+    return {checkpoint.stage.name if checkpoint.stage else BASE: checkpoint for checkpoint in run.ends}
 
 
 def _missing(checkpoint: Checkpoint) -> MissingView:

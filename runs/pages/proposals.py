@@ -71,7 +71,7 @@ def sign_off_section(run: Run, role: Role | None) -> dict[str, Any]:
         proposal.checkpoint.run = run
     found = standings(run.project, proposals)
     busy = {standing.proposal.checkpoint_id for standing in found if standing.is_open}
-    kept = [checkpoint for checkpoint in run.checkpoints.all() if checkpoint.has_weights]
+    kept = [checkpoint for checkpoint in run.ends if checkpoint.has_weights]
     scored = [checkpoint for checkpoint in kept if checkpoint.is_scored and checkpoint.pk not in busy]
     return {
         "has_weights": bool(kept),

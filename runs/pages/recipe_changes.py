@@ -49,6 +49,10 @@ def settings_of(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str
             for benchmark in value:
                 yield (f"benchmark {benchmark['domain']}", ""), f"{benchmark['n_problems']:,} problems"
                 yield from _flat(f"benchmark {benchmark['domain']}", benchmark)
+        elif name == "gates":
+            for number, gate in enumerate(value, 1):
+                yield (f"gate {number}", ""), f"then {gate['then']}"
+                yield from _flat(f"gate {number}", gate)
         elif name == "model":
             yield from _flat("model", value)
         else:

@@ -22,6 +22,7 @@ from runs.pages.form_fields import (
     values_from,
     write_value,
 )
+from runs.pages.gate_forms import GateForm, apply_gate_op, gate_forms, gates_from
 from runs.pages.part_forms import PartForm, part_forms, parts_from
 from workers.catalogue import DOMAINS
 from workers.recipe_text import FieldProblem
@@ -122,6 +123,8 @@ class RecipeForm:
     stages: list[StageForm]
     benchmarks: list[BenchmarkRow]
     benchmark_columns: list[tuple[str, str]]
+    gates: list[GateForm]
+    gates_error: str
     error: str
 
     @property
@@ -150,6 +153,8 @@ def recipe_form(document: Document, problems: Problems) -> RecipeForm:
         stages=stages,
         benchmarks=_benchmark_rows(document, problems),
         benchmark_columns=[(label_of(name), info.description or "") for name, info in _benchmark_settings()],
+        gates=gate_forms(document, problems),
+        gates_error=problems.at("gates"),
         error=problems.at("stages") or problems.at("benchmarks"),
     )
 
@@ -267,12 +272,15 @@ def document_from_post(post: Mapping[str, str]) -> Document:
     document["model"] = {"kind": kind, **values_from(MODEL_SPECS.get(kind, TinyModelSpec), post, "model.")}
     positions = _positions(post, r"stages\.(\d{1,3})\.kind")
     document["stages"] = [_stage_from(post, position) for position in positions]
-    _follow_renames(document["stages"], [post.get(f"stages.{position}.was", "") for position in positions])
+    old_names = [post.get(f"stages.{position}.was", "") for position in positions]
+    renamed = _renamed(document["stages"], old_names)
+    _follow_renames(document["stages"], renamed)
     document["benchmarks"] = [
         {"domain": post[f"benchmarks.{position}.domain"], **values_from(BenchmarkSpec, post, f"benchmarks.{position}.")}
         for position in _positions(post, r"benchmarks\.(\d{1,3})\.on")
         if f"benchmarks.{position}.domain" in post
     ]
+    document["gates"] = gates_from(post, renamed)
     return document
 
 
@@ -308,9 +316,12 @@ def _teachers_from(post: Mapping[str, str], prefix: str, domains: Document) -> d
     return {domain: teacher for domain, teacher in named.items() if domain in domains}
 
 
-def _follow_renames(stages: list[Document], old_names: list[str]) -> None:
+def _renamed(stages: list[Document], old_names: list[str]) -> dict[str, str]:
+    return {old: stage["name"] for old, stage in zip(old_names, stages, strict=True) if old and old != stage["name"]}
+
+
+def _follow_renames(stages: list[Document], renamed: Mapping[str, str]) -> None:
     """Let starts_from and teachers follow a stage that got a new name."""
-    renamed = {old: stage["name"] for old, stage in zip(old_names, stages, strict=True) if old and old != stage["name"]}
     for stage in stages:
         if stage.get("starts_from") in renamed:
             stage["starts_from"] = renamed[stage["starts_from"]]
@@ -322,9 +333,12 @@ def _follow_renames(stages: list[Document], old_names: list[str]) -> None:
 
 
 def apply_op(document: Document, op: str) -> int | None:
-    """Do what a button says, as up:2 or add:grpo; returns the position of the stage to look at next."""
+    """Do what a button says, as up:2, add:grpo or gate-add; returns the position of the stage to look at next."""
     verb, _, argument = op.partition(":")
     stages = document["stages"]
+    if verb in ("gate-add", "gate-remove"):
+        apply_gate_op(document["gates"], verb.removeprefix("gate-"), argument)
+        return None
     if verb == "add" and argument in STAGE_SPECS:
         stages.append(_new_stage(argument, document))
         return len(stages) - 1

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from runs.access import project_for, role_in
+from runs.gates import rule_words
 from runs.models import Project, Recipe, Role, Run
 from runs.pages.recipe_changes import changes
 from workers.catalogue import DOMAINS
@@ -45,6 +46,7 @@ def recipe_detail(request: HttpRequest, slug: str, name: str, version: int) -> H
         "stages": [(stage, spec.start_of(position)) for position, stage in enumerate(spec.stages)],
         "n_steps": sum(stage.steps for stage in spec.stages),
         "n_domains": len(DOMAINS),
+        "gates": [rule_words(gate) for gate in spec.gates],
         "text": dump_recipe(spec),
         "versions": versions,
         "previous": previous,

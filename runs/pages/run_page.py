@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from pydantic import BaseModel
 
-from runs import holds, lifecycle
+from runs import holds, lifecycle, notices
 from runs.access import role_in
 from runs.ingest import stage_folder
 from runs.models import Role, Run, Stage, Status
@@ -20,6 +20,7 @@ from runs.pages import rollouts
 from runs.pages.figures import curves_of, metrics_of
 from runs.pages.find import find_run, find_stage
 from runs.pages.gap_warnings import gap_warnings
+from runs.pages.gates import hold_context
 from runs.pages.run_words import current_stage, run_seconds, verdict
 from runs.pages.stage_lines import (
     mean_scores,
@@ -65,6 +66,8 @@ def run_page(request: HttpRequest, slug: str, number: int, name: str | None = No
         return render(request, "runs/_rollouts.html", _rollout_context(request, run, stage))
     if part == "overview":
         return render(request, "runs/_overview.html", _overview_context(request, run, stage) | {"is_part": True})
+    assert isinstance(request.user, User)
+    notices.mark_read(notices.notices_of(request.user).filter(gate_check__checkpoint__run=run))
     context = (
         _overview_context(request, run, stage) | _rollout_context(request, run, stage) | _stage_context(run, stage)
     )
@@ -101,12 +104,14 @@ def hold(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 @require_POST
 def release(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Let a held run go on."""
+    """Let a held run go on; what a gate held, is approved by that."""
     assert isinstance(request.user, User)
     run = find_run(request, slug, number, needs=holds.HOLD)
     with refusals_told(request):
-        holds.release(run, by=request.user)
-        messages.success(request, "Released. The next stage starts as soon as a worker is free.")
+        is_approval = run.held_by is None
+        holds.release(run, by=request.user, seen=request.POST.get("seen", ""))
+        done = "Approved" if is_approval else "Released"
+        messages.success(request, f"{done}. The next stage starts as soon as a worker is free.")
     return redirect("runs:detail", slug, number)
 
 
@@ -150,16 +155,15 @@ def _overview_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str,
         "verdict": verdict(run, means),
         "strip": strip(run, with_links=True),
         "lines": lines,
-        "unscored": unscored(lines),
+        "unscored": unscored(run),
         "gap_warnings": gap_warnings(run),
         "n_scored": sum(checkpoint.is_scored for checkpoint in run.checkpoints.all()),
         "actions": [(name, _WORDS[name]) for name in lifecycle.possible_actions(run)],
         "may_act": may_act,
         "may_hold": role is not None and role.may(holds.HOLD) and holds.can_hold(run),
-        "may_release": run.held_at is not None and holds.may_release(run, request.user, role),
         "role": role,
         "overview_url": f"{stage_url(run, stage)}?part=overview",
-    }
+    } | hold_context(run, request.user, role)
 
 
 def _stage_context(run: Run, stage: Stage) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def verdict(run: Run, means: dict[int | None, float]) -> str:
     if status == Status.CANCELLED:
         return f"Cancelled at {place}, {_step(stage)}. Checkpoints and scores up to there stay; retry goes on from {_going_on(stage)}."
     if status == Status.AWAITING_REVIEW:
-        return f"Held before {place}: what ran is done, and no stage starts until somebody releases the run."
+        ends = "releases the run" if run.held_by else "approves what its gate found"
+        return f"Held before {place}: what ran is done, and no stage starts until somebody {ends}."
     if stage.shown_status == Status.STALE:
         heard = ago(stage.lease_until)
         return f"{_upper(place)}, {_step(stage)}: its worker has been silent since {heard}; the next free worker goes on from {_going_on(stage)}."
@@ -139,6 +140,8 @@ def _scoring(checkpoint: Checkpoint) -> str:
 
 
 def _name(checkpoint: Checkpoint) -> str:
+    if checkpoint.is_mid_stage:
+        return str(checkpoint)
     return checkpoint.stage.name if checkpoint.stage else "the base"
 
 

@@ -59,7 +59,7 @@ class StageLine:
 
 def stage_lines(run: Run, *, means: dict[int | None, float], selected: Stage) -> list[StageLine]:
     """Make the table's lines, the base first where the run has one."""
-    checkpoints = {checkpoint.stage_id: checkpoint for checkpoint in run.checkpoints.all()}  # of several, the last
+    checkpoints = {checkpoint.stage_id: checkpoint for checkpoint in run.ends}
     lines = [
         StageLine(
             stage=stage,
@@ -74,16 +74,22 @@ def stage_lines(run: Run, *, means: dict[int | None, float], selected: Stage) ->
     return [StageLine(stage=None, url="", mean=means.get(None), checkpoint=base), *lines] if base else lines
 
 
-def unscored(lines: list[StageLine]) -> list[dict[str, str]]:
+def unscored(run: Run) -> list[dict[str, str]]:
     """Tell of checkpoints whose scoring failed; those that failed for one reason are told of together."""
     names: dict[tuple[str, str], list[str]] = {}
-    for line in lines:
-        if line.checkpoint and line.checkpoint.failure_reason:
-            key = (line.checkpoint.failure_reason, remedy(line.checkpoint.failure_code))
-            names.setdefault(key, []).append(line.name)
+    for checkpoint in run.checkpoints.all():
+        if checkpoint.failure_reason:
+            key = (checkpoint.failure_reason, remedy(checkpoint.failure_code))
+            names.setdefault(key, []).append(_checkpoint_name(checkpoint))
     return [
         {"names": words.listed(found), "reason": reason, "remedy": advice} for (reason, advice), found in names.items()
     ]
+
+
+def _checkpoint_name(checkpoint: Checkpoint) -> str:
+    if checkpoint.is_mid_stage:
+        return str(checkpoint)
+    return checkpoint.stage.name if checkpoint.stage else BASE
 
 
 def stage_url(run: Run, stage: Stage) -> str:
@@ -108,6 +114,7 @@ def mean_scores(run: Run) -> dict[int | None, float]:
     """The mean test score of every scored checkpoint, by its stage's key; None is the base."""
     found = (
         Score.objects.filter(checkpoint__run=run, benchmark__split="test", checkpoint__status=Status.SUCCEEDED)
+        .filter(checkpoint__is_mid_stage=False)
         .values_list("checkpoint__stage", "checkpoint__at_step")
         .annotate(mean=Avg("mean"))
         .order_by("checkpoint__at_step")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from runs.drift import Break, ColumnInfo, RowInfo, ScoreCell, ScoreMatrix, find_breaks, words
+from runs.drift import Break, ColumnInfo, During, RowInfo, ScoreCell, ScoreMatrix, find_breaks, words
 from runs.drift.comparability import why_incomparable
 from runs.plots.panels import Grid, axis_number, short_name
 from runs.plots.theme import (
@@ -34,6 +34,7 @@ def forgetting_curves(
     *,
     teachers: Mapping[str, str] | None = None,
     references: Mapping[str, Mapping[str, float]] | None = None,
+    during: During | None = None,
     columns: int = 4,
     theme: Theme = "light",
 ) -> go.Figure:
@@ -41,6 +42,7 @@ def forgetting_curves(
 
     teachers: domain -> the row that taught it in the last MOPD stage; its score becomes the dashed line.
     references: name -> domain -> a score to hold the curves against, 0 to 1, such as another run's last.
+    during: scores from the middle of stages, which become small points on the way to the stage's own.
     """
     tokens = TOKENS[theme]
     grid = Grid(len(matrix.columns), columns, tokens)
@@ -60,6 +62,7 @@ def forgetting_curves(
         notes += [title, *[_level_name(level, number) for level in levels]]
         notes += [_break_mark(at, reason, number, tokens) for at, reason in broken]
         data += _scores(matrix, column, number, tokens)
+        data += _middle_points(matrix, column, during or {}, number, tokens)
     return make_figure(tokens, height=grid.height, data=data, shapes=shapes, notes=notes, layout=layout)
 
 
@@ -226,6 +229,34 @@ def _points(matrix: ScoreMatrix, column: ColumnInfo, rows: list[RowInfo], tokens
         "customdata": [[row.title, words.cell(cell), row.key] for _, row, cell in scored],
         "hovertemplate": "<b>%{customdata[0]}</b><br>%{fullData.name} %{customdata[1]}<extra></extra>",
     }
+
+
+def _middle_points(matrix: ScoreMatrix, column: ColumnInfo, during: During, number: str, tokens: Tokens) -> list[Part]:
+    """Small points where a stage was scored in its middle, spread over the first half of its band; its end is the centre."""
+    domains = tuple(c.domain for c in matrix.columns)
+    found = [
+        (position - 0.5 + 0.5 * step / row.steps, row, step, cell)
+        for position, row in enumerate(matrix.rows)
+        if row.steps
+        for step, cell in during.get((row.key, column.domain), {}).items()
+    ]
+    if not found:
+        return []
+    colours = [stage_colour(row.kind, row.domains, domains, tokens) for _, row, _, _ in found]
+    return [
+        {
+            "type": "scatter",
+            "xaxis": f"x{number}",
+            "yaxis": f"y{number}",
+            "mode": "markers",
+            "name": column.title,
+            "x": [round(at, 4) for at, _, _, _ in found],
+            "y": [_points_of(cell) for _, _, _, cell in found],
+            "marker": {"size": 4, "color": colours, "opacity": 0.8},
+            "customdata": [[f"{row.title}, step {step:,}", words.cell(cell)] for _, row, step, cell in found],
+            "hovertemplate": "<b>%{customdata[0]}</b><br>%{fullData.name} %{customdata[1]}<extra></extra>",
+        }
+    ]
 
 
 def _points_of(cell: ScoreCell) -> float:

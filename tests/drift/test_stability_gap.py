@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from runs.drift import score_cell, stability_gap
+from runs.drift import ColumnInfo, RowInfo, ScoreMatrix, deepest_gaps, score_cell, stability_gap
 
 
 def cell(right: int, *, n: int = 100):
@@ -44,3 +44,23 @@ def test_what_cannot_be_measured_has_a_reason() -> None:
 def test_steps_under_another_protocol_are_not_joined() -> None:
     found = stability_gap(cell(80), {10: cell(70), 20: replace(cell(0), protocol="other")}, cell(80))
     assert found.step == 10
+
+
+def test_the_deepest_fall_of_each_domain_is_found_among_the_stages_of_its_line() -> None:
+    rows = (
+        RowInfo("warm", "warm", "sft", steps=40),
+        RowInfo("a", "a", "grpo", parent="warm", steps=40),
+        RowInfo("b", "b", "grpo", parent="a", steps=40),
+        RowInfo("side", "side", "grpo", parent="warm", steps=40),
+    )
+    ends = {"warm": cell(80), "a": cell(78), "b": cell(70), "side": cell(60)}
+    columns = tuple(ColumnInfo(domain, domain, domain) for domain in ("if", "code", "stem"))
+    rows = (*rows[:1], rows[3], *rows[1:3])  # the last row stays b, which does not descend from the side branch
+    cells = {(row, domain): found for row, found in ends.items() for domain in ("if", "code")}
+    matrix = ScoreMatrix(rows, columns, cells)
+    during = {("a", "if"): {20: cell(70)}, ("b", "if"): {10: cell(75), 20: cell(40)}, ("side", "if"): {20: cell(0)}}
+    found = deepest_gaps(matrix, during)
+    assert (found["if"].row, found["if"].step, found["if"].depth) == ("b", 20, pytest.approx(0.38))
+    assert found["if"].lasting == pytest.approx(0.08)
+    for domain in ("code", "stem"):
+        assert found[domain].reason == "needs scores from the middle of a stage: set score_every of one"

@@ -37,6 +37,7 @@ STAGE_OPTIONS = {
     "max_grad_norm": [1.0, 0.01],
     "checkpoint_every": [1, 20],
     "keep_last": [0, 1],
+    "score_every": [0, 1],
     "precision": ["float32", "bfloat16"],
     "gradient_checkpointing": [False, True],
     "micro_batch_tokens": [2048, 64],

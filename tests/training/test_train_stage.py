@@ -112,6 +112,16 @@ def test_the_last_checkpoints_stay_and_change_nothing(sft, tmp_path):
     assert run(continued).status == "done"
 
 
+def test_what_is_to_be_scored_of_the_middle_stays_and_changes_nothing(sft, tmp_path):
+    scored = SFT.model_copy(update={"keep_last": 1, "checkpoint_every": 2, "score_every": 4})
+    keeping = prepare(tmp_path / "sft", scored)
+    run(keeping)
+    assert sorted(path.name for path in (keeping.path / "checkpoints").iterdir()) == [
+        "step_000000", "step_000004", "step_000008", "step_000010", "step_000012"
+    ]  # fmt: skip
+    assert weights(keeping, 12) == weights(sft, 12)
+
+
 def test_grpo_then_mopd(sft, tmp_path):
     rl = prepare(tmp_path / "rl", GRPO, start_folder=start_of(sft))
     assert run(rl) == Outcome(status="done", step=11)

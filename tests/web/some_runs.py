@@ -2,7 +2,7 @@
 
 from django.contrib.auth.models import User
 
-from runs import ingest, lifecycle, resolve
+from runs import gates, ingest, lifecycle, resolve
 from runs.lifecycle import Claim
 from runs.models import Checkpoint, Membership, Project, Role, Run, Stage
 from runs.recipes import save_recipe
@@ -95,3 +95,4 @@ def score_all(run: Run) -> None:
         fake_trainer.work(ingest.scoring_folder(claimed.work))
         ingest.ingest_scores(claimed.work)
         lifecycle.finish_scoring(claimed)
+        gates.check_gates(run)

@@ -163,6 +163,37 @@ CASES = {
         "stages[2].teachers.stem",
         "add one or name a teacher",
     ),
+    "scores between checkpoints": _with(
+        "steps: 10", "steps: 10, score_every: 3, checkpoint_every: 2", "stages[0].score_every", "change one of the two"
+    ),
+    "scores after the end": _with(
+        "steps: 10", "steps: 10, score_every: 20", "stages[0].score_every", "expected below steps 10"
+    ),
+    "a gate of no stage": _plus(
+        "gates: [{after: rll}]",
+        "gates[0].after",
+        "found 'rll', which is no stage; pick one of: sft, rl, mopd, or leave",
+    ),
+    "a gate of no benchmark": Case(
+        GOOD + "benchmarks: [{domain: stem}]\ngates: [{domain: tools}]",
+        "gates[0].domain",
+        "found 'tools', which has no benchmark to tell its drift; pick one of: stem",
+    ),
+    "a gate that noise trips": _plus(
+        "gates: [{significant: false}]", "gates[0].drop", "raise drop, or set significant"
+    ),
+    "a gate at the start since the start": _plus(
+        "gates: [{after: sft, domain: stem, since: start}]", "gates[0].since", "set since to previous or peak"
+    ),
+    "a gate before anything is trained": _plus(
+        "gates: [{after: sft}]", "gates[0].domain", "name a domain or pick a later"
+    ),
+    "a gate that asks for what there is not": _plus(
+        "gates: [{then: stop}]", "gates[0].then", "expected 'warn' or 'hold'"
+    ),
+    "a gate of all points": _plus("gates: [{drop: 100}]", "gates[0].drop", "found 100, expected below 100"),
+    "a gate in a word": _plus("gates: hold", "gates", "found 'hold', expected a list, each item after a '-'"),
+    "a misspelt gate": _plus("gates: [{drops: 5}]", "gates[0].drops", "remove it or correct its spelling"),
     "a NUL": _plus('description: "a\\0b"', "description", "found a NUL character, which no database stores; remove it"),
     "too long a text": _plus(
         "description: " + "x" * 2001, "description", "found 2001 characters, expected at most 2000"

@@ -74,6 +74,8 @@ def train(folder: StageDir, spec: ResolvedStageSpec) -> Outcome:
         if step % spec.stage.checkpoint_every == 0 or _stop_asked:
             _write_weights(folder.resume / step_name(step), weights)
             _drop_resume_before(folder, step)
+        if step in spec.stage.mid_stage_steps():
+            _write_weights(folder.checkpoint(step), weights)
         if step == fault_step and fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if step == fault_step:

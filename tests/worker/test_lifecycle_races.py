@@ -167,3 +167,13 @@ def test_a_runs_status_and_words_in_every_combination(run: Run) -> None:
         if Status.FAILED in (first, second):
             assert "waits for a worker" not in verdict(now, {}), words
         assert (now.status == Status.SUCCEEDED) == (not lifecycle.possible_actions(now)), words
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("_again", range(3))
+def test_of_many_workers_one_scores_a_checkpoint(run: Run, _again: int) -> None:
+    finish(run, "warm")
+    Checkpoint.objects.filter(run=run).update(status=Status.QUEUED)
+    pk = run.checkpoints.get(stage=None).pk
+    answers = _at_once(*[lambda: lifecycle.claim_checkpoint(pk, worker="host:2")] * 4)
+    assert sum(answer is not None for answer in answers) == 1

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from workers.spec import GRPOSpec, MOPDSpec, SFTSpec
 from workers.stage_dir import MODEL_CARD, StageDir, step_name, step_of
 from workers.training.distributed import by_first, full, is_first, like, whole
 from workers.training.failures import BadSpecError, CorruptCheckpointError
@@ -41,18 +42,21 @@ def save_checkpoint(folder: Path, policy: Policy, *, card: str = "") -> None:
                 (beside / MODEL_CARD).write_text(card)
 
 
-def keep_checkpoint(stage_dir: StageDir, step: int, policy: Policy, *, keep_last: int, card: str) -> None:
+def keep_checkpoint(
+    stage_dir: StageDir, step: int, policy: Policy, *, stage: SFTSpec | GRPOSpec | MOPDSpec, card: str
+) -> None:
     """Write the model as it is in the middle of a stage, and drop what was kept before but for the last `keep_last`.
 
-    The untrained base model, step 0, stays.
+    What is to be scored stays, and so does the untrained base model, step 0.
     """
     folder = stage_dir.checkpoint(step)
     save_checkpoint(folder, policy, card=card)
     if not is_first():
         return
     kept = [path for path in folder.parent.glob("step_" + "[0-9]" * 6) if 0 < step_of(path) <= step]
-    for older in sorted(kept)[:-keep_last]:
-        shutil.rmtree(older)
+    for older in sorted(kept)[: max(0, len(kept) - stage.keep_last)]:
+        if step_of(older) not in stage.mid_stage_steps():
+            shutil.rmtree(older)
 
 
 def load_checkpoint(folder: Path, dtype: torch.dtype = torch.float32) -> Policy:

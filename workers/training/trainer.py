@@ -88,9 +88,9 @@ def _loop(training: Training, stop: StopRequest, done: int) -> int:
         if is_stopped or is_due:
             training.report.tell("save")
             save_resume(training.folder, step, training.optimizers)
-        if is_due and stage.keep_last:
+        if is_due and (stage.keep_last or step in stage.mid_stage_steps()):
             card = model_card(training.spec, scores=[], step=step)
-            keep_checkpoint(training.folder, step, training.policy, keep_last=stage.keep_last, card=card)
+            keep_checkpoint(training.folder, step, training.policy, stage=stage, card=card)
         if is_stopped:
             return step
     if done < stage.steps:
