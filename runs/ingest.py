@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from runs.models import Benchmark, Checkpoint, ItemResult, Metric, Run, Score, Stage
-from workers.model_card import model_card
+from workers.model_card import CardScore, model_card
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import MODEL_CARD, ScoreRecord, StageDir, StepRecord, read_records, write_text
 
@@ -105,9 +105,13 @@ def write_card(checkpoint: Checkpoint) -> None:
     folder, spec_path = checkpoint_folder(checkpoint), stage_folder(checkpoint.stage).spec
     try:
         spec = ResolvedStageSpec.model_validate_json(spec_path.read_text())
-        write_text(folder / MODEL_CARD, model_card(spec, scores=list(_scores(checkpoint).values())))
+        write_text(folder / MODEL_CARD, model_card(spec, scores=[_on_card(s) for s in _scores(checkpoint).values()]))
     except (OSError, ValueError) as error:
         logger.warning("the model card of %s is without scores: %s", folder, error)
+
+
+def _on_card(score: ScoreRecord) -> CardScore:
+    return CardScore(score.domain, score.split, score.version, score.protocol, score.mean, len(score.items))
 
 
 def missing_scores(checkpoint: Checkpoint, splits: tuple[str, ...] = SPLITS) -> list[str]:

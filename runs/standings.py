@@ -34,7 +34,8 @@ class Standing:
     n_needed: int
     approved_by: tuple[str, ...]
     missing: tuple[str, ...]  # required reviewers who have not approved
-    verdicts: tuple[Review, ...]  # the last of each person
+    verdicts: tuple[Review, ...]  # the last of each person, where it counts
+    history: tuple[Review, ...]  # every verdict, the oldest first
     changes: tuple[str, ...]  # what the scores are no longer; empty: they are as frozen
 
     @property
@@ -105,6 +106,7 @@ def _standing(
         approved_by=approved,
         missing=tuple(sorted(required - set(approved))),
         verdicts=tuple(counted.values()),
+        history=tuple(reviews),
         changes=()
         if is_same
         else tuple(frozen.differences(proposal.frozen, now)) or ("the checkpoint's scores changed",),

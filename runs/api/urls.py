@@ -9,6 +9,7 @@ from rest_framework.permissions import IsAuthenticated
 from runs.api.checkpoints import CheckpointDetail, CheckpointScores, RunCheckpoints, ScoreItems
 from runs.api.drift import RunDrift
 from runs.api.estimate import Estimate
+from runs.api.exports import ExportProposal, ProposalCard, ProposalFiles
 from runs.api.metrics import MetricSeries, StageMetrics
 from runs.api.projects import Projects
 from runs.api.proposals import (
@@ -73,6 +74,9 @@ urlpatterns = [
     path("proposals/<id:public_id>/renew/", RenewProposal.as_view(), name="api-proposal-renew"),
     path("proposals/<id:public_id>/withdraw/", WithdrawProposal.as_view(), name="api-proposal-withdraw"),
     path("proposals/<id:public_id>/promote/", PromoteProposal.as_view(), name="api-proposal-promote"),
+    path("proposals/<id:public_id>/card/", ProposalCard.as_view(), name="api-proposal-card"),
+    path("proposals/<id:public_id>/files/", ProposalFiles.as_view(), name="api-proposal-files"),
+    path("proposals/<id:public_id>/export/", ExportProposal.as_view(), name="api-proposal-export"),
     path("recipes/<id:public_id>/", RecipeDetail.as_view(), name="api-recipe"),
     path("runs/<id:public_id>/", RunDetail.as_view(), name="api-run"),
     path("runs/<id:public_id>/pause/", PauseRun.as_view(), name="api-run-pause"),

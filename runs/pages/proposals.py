@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from runs import notices, reviews
-from runs.access import project_for, role_in
+from runs.access import role_in
 from runs.models import Alias, Checkpoint, Proposal, Review, Role, Run, Verdict
-from runs.pages.find import find_run
+from runs.pages.exports import export_section
+from runs.pages.find import find_proposal, find_run
 from runs.pages.words import first_error, refusals_told
 from runs.standings import REVIEW, Policy, Standing, policy_of, reviewers_of, standing_of, standings, still_needed
 from workers.catalogue import DOMAINS
@@ -175,14 +176,6 @@ def promote(request: HttpRequest, slug: str, proposal: str) -> HttpResponse:
     return redirect(proposal_url(found))
 
 
-def find_proposal(request: HttpRequest, slug: str, public_id: str, *, needs: Role = Role.VIEWER) -> Proposal:
-    """Find a proposal of a project for a member; Http404 for strangers, RoleTooLowError below the role."""
-    assert isinstance(request.user, User)
-    project = project_for(request.user, slug, needs=needs)
-    rows = Proposal.objects.select_related("project", "checkpoint__stage", "checkpoint__run__project", "proposer")
-    return get_object_or_404(rows, project=project, public_id=public_id)
-
-
 def proposal_url(proposal: Proposal) -> str:
     return reverse("proposal", args=(proposal.project.slug, proposal.public_id))
 
@@ -204,6 +197,7 @@ def _page(
         "history": _history(standing, project_reviewers=reviewers),
         "has_other_reviewers": bool(reviewers - {proposal.proposer.username}),
         "scores": _scores(proposal),
+        "export": export_section(standing, role),
         "aliases": proposal.aliases.all(),
         "known_aliases": Alias.objects.filter(project=project).select_related("checkpoint__run", "checkpoint__stage"),
         "form": form or ReviewForm(initial={"digest": proposal.digest, "verdict": Verdict.APPROVE}),
@@ -226,8 +220,7 @@ def _page(
 
 def _history(standing: Standing, *, project_reviewers: set[str]) -> list[tuple[Review, str]]:
     """Every verdict, the newest first, and why it does not count where it does not."""
-    reviews_made = list(Review.objects.filter(proposal=standing.proposal).select_related("reviewer"))
-    last = {made.reviewer_id: made.pk for made in reviews_made}
+    last = {made.reviewer_id: made.pk for made in standing.history}
 
     def discounted(made: Review) -> str:
         if last[made.reviewer_id] != made.pk:
@@ -236,7 +229,7 @@ def _history(standing: Standing, *, project_reviewers: set[str]) -> list[tuple[R
             return "of earlier scores"
         return "" if made.reviewer.username in project_reviewers else "no longer a reviewer here"
 
-    return [(made, discounted(made)) for made in reversed(reviews_made)]
+    return [(made, discounted(made)) for made in reversed(standing.history)]
 
 
 def _scores(proposal: Proposal) -> list[dict[str, Any]]:
