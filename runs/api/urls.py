@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from rest_framework.permissions import IsAuthenticated
 
 from runs.api.checkpoints import CheckpointDetail, CheckpointScores, RunCheckpoints, ScoreItems
+from runs.api.compare import Comparison
 from runs.api.drift import RunDrift
 from runs.api.estimate import Estimate
 from runs.api.exports import ExportProposal, ProposalCard, ProposalFiles
@@ -66,6 +67,7 @@ urlpatterns = [
     path("projects/<slug:slug>/recipes/", Recipes.as_view(), name="api-recipes"),
     path("projects/<slug:slug>/estimate/", Estimate.as_view(), name="api-estimate"),
     path("projects/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
+    path("compare/", Comparison.as_view(), name="api-compare"),
     path("projects/<slug:slug>/proposals/", Proposals.as_view(), name="api-proposals"),
     path("projects/<slug:slug>/aliases/", Aliases.as_view(), name="api-aliases"),
     path("projects/<slug:slug>/audit/", Audit.as_view(), name="api-audit"),

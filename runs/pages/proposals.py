@@ -17,7 +17,18 @@ from runs.models import Alias, Checkpoint, Proposal, Review, Role, Run, Verdict
 from runs.pages.exports import export_section
 from runs.pages.find import find_proposal, find_run
 from runs.pages.words import first_error, refusals_told
-from runs.standings import REVIEW, Policy, Standing, policy_of, reviewers_of, standing_of, standings, still_needed
+from runs.standings import (
+    REVIEW,
+    Policy,
+    Standing,
+    foremost,
+    in_a_phrase,
+    policy_of,
+    reviewers_of,
+    standing_of,
+    standings_of_run,
+    still_needed,
+)
 from workers.catalogue import DOMAINS
 
 _SAID = {Verdict.APPROVE: "Approve", Verdict.REQUEST_CHANGES: "Request changes", Verdict.REJECT: "Reject"}
@@ -63,19 +74,14 @@ class PromoteForm(forms.Form):
 
 def sign_off_section(run: Run, role: Role | None) -> dict[str, Any]:
     """What the section shows: the run's proposals, newest first, and which checkpoints could be proposed."""
-    proposals = list(
-        Proposal.objects.filter(checkpoint__run=run)
-        .select_related("project", "checkpoint__stage", "proposer")
-        .prefetch_related("aliases")
-    )
-    for proposal in proposals:
-        proposal.checkpoint.run = run
-    found = standings(run.project, proposals)
+    found = standings_of_run(run)
+    spoken_of = foremost(found)
     busy = {standing.proposal.checkpoint_id for standing in found if standing.is_open}
     kept = [checkpoint for checkpoint in run.checkpoints.all() if checkpoint.has_weights]
     scored = [checkpoint for checkpoint in kept if checkpoint.is_scored and checkpoint.pk not in busy]
     return {
         "has_weights": bool(kept),
+        "headline": (spoken_of.proposal, in_a_phrase(spoken_of)) if spoken_of else None,
         "lines": [(standing, still_needed(standing)) for standing in found],
         "policy": policy_words(policy_of(run.project)),
         "candidates": scored[::-1],  # the last is what is proposed most often
