@@ -18,6 +18,7 @@ from workers.stage_dir import MODEL_CARD, ScoreRecord, StageDir, StepRecord, rea
 logger = logging.getLogger(__name__)
 
 SPLITS = ("validation", "test")
+MAX_PARTS, MAX_PART = 12, 120  # parts of a grade kept with each item, and characters of each name and text
 _LONGEST_NAME = Metric._meta.get_field("name").max_length or 0
 
 
@@ -142,6 +143,8 @@ def _store_score(checkpoint: Checkpoint, record: ScoreRecord) -> None:
             response=_storable(item.response),
             prompt=_storable(item.prompt),
             n_tokens=item.n_tokens,
+            n_truncated=item.n_truncated,
+            parts=_storable_parts(item.parts),
         )
         for item in record.items
     )
@@ -162,3 +165,12 @@ def _benchmark(record: ScoreRecord) -> Benchmark:
 
 def _storable(text: str) -> str:
     return text.replace("\x00", "\N{SYMBOL FOR NULL}")  # PostgreSQL stores no null characters
+
+
+def _storable_parts(parts: dict[str, float | str]) -> dict[str, float | str]:
+    """Keep of a grade's parts what a row holds: the first MAX_PARTS, texts cut to MAX_PART characters, no NaN."""
+    kept = [(name, value) for name, value in parts.items() if isinstance(value, str) or math.isfinite(value)]
+    return {
+        _storable(name)[:MAX_PART]: _storable(value)[:MAX_PART] if isinstance(value, str) else value
+        for name, value in kept[:MAX_PARTS]
+    }

@@ -25,6 +25,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from runs import events
 from runs.models import Attempt, Checkpoint, Need, Project, Recipe, Run, Score, Stage, Status
+from runs.reasons import reason_in_words
 from workers.spec import BASE, BEST, FolderModelSpec, MOPDSpec, RecipeSpec
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,6 @@ _AT_REST: dict[str, Any] = {"lease_until": None, "substep": "", "eta_s": None}  
 MAX_KILLS = 3  # a process that is killed this often is not started again by itself
 MAX_LOSSES = 5  # nor one whose worker was lost this often: it may be what takes the worker down
 UNREADABLE = ("corrupt_checkpoint", "bad_spec")  # codes of a start or teacher that is damaged or gone
-MAX_REASON = 4000  # characters
 OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 OVER = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 Work = Stage | Checkpoint
@@ -242,7 +242,7 @@ def finish_scoring(claim: Claim) -> bool:
 
 def fail(claim: Claim, *, code: str, reason: str) -> bool:
     """Record why work failed, in words for a person; False if the claim was lost."""
-    words = _storable(reason)
+    words = reason_in_words(reason, claim.work.run)
     if not _end(claim, Status.FAILED, failure_code=code[:40], failure_reason=words):
         return False
     _end_attempt(claim, "failed", words)
@@ -282,11 +282,6 @@ def add_base_checkpoint(run: Run, *, folder: str) -> None:
         _, is_new = Checkpoint.objects.get_or_create(run=run, stage=None, at_step=0, defaults=fields)
     if is_new:
         tend(run)
-
-
-def _storable(reason: str) -> str:
-    """What a trainer says may hold what PostgreSQL does not, and no end."""
-    return reason.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()[:MAX_REASON]
 
 
 def _held(claim: Claim) -> Any:
