@@ -31,6 +31,7 @@ class Export:
     """What an export holds: its files, the card first."""
 
     stem: str  # the archive's name without its ending, and that of the folder in it
+    dated: int  # when the scores were frozen, so that what was approved is the same archive every time
     members: tuple[Member, ...]
 
     @property
@@ -49,7 +50,8 @@ def find_export(standing: Standing) -> Export:
             "restore it from a backup, or train the stage again in a new run",
             "weights_missing",
         )
-    return Export(_stem(checkpoint), (Member(MODEL_CARD, len(card), card), *files))
+    dated = int(standing.proposal.frozen_at.timestamp())
+    return Export(_stem(checkpoint), dated, (Member(MODEL_CARD, len(card), card), *files))
 
 
 def begin_export(standing: Standing, *, by: User) -> Export:
@@ -79,9 +81,9 @@ def begin_export(standing: Standing, *, by: User) -> Export:
 def answer(export: Export) -> StreamingHttpResponse:
     """Send an export as it is made."""
     return download(
-        archive_blocks(export.members, folder=export.stem),
+        archive_blocks(export.members, folder=export.stem, dated=export.dated),
         name=f"{export.stem}.tar",
-        n_bytes=archive_length(export.members, folder=export.stem),
+        n_bytes=archive_length(export.members, folder=export.stem, dated=export.dated),
         content_type=MEDIA_TYPE,
     )
 

@@ -40,7 +40,10 @@ def model_card(
 
     step: if it is not the stage's last. sign_off: what was decided about the checkpoint, a line each.
     """
-    settings = {"model": spec.model.model_dump(mode="json"), "stage": spec.stage.model_dump(mode="json")}
+    settings: dict[str, object] = {
+        "model": spec.model.model_dump(mode="json"),
+        "stage": spec.stage.model_dump(mode="json"),
+    }
     return _card(
         _front_matter(f"{spec.run}/{spec.stage.name}", spec.stage.kind, scores),
         f"# {spec.stage.name}, stage of {spec.run}\n\n{_sentence(spec, step)}",
@@ -64,6 +67,11 @@ def base_card(
         sign_off,
         {"model": model.model_dump(mode="json")},
     )
+
+
+def without_front_matter(card: str) -> str:
+    """Leave out what only tools read."""
+    return card.split("---\n", 2)[2].lstrip()
 
 
 def _card(

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -72,7 +72,7 @@ class ProposalFiles(APIView):
 
 
 class ExportProposal(APIView):
-    renderer_classes = (ArchiveAnswer, JSONRenderer)
+    renderer_classes = (ArchiveAnswer,)
 
     @operation(
         "export_checkpoint",

@@ -22,25 +22,28 @@ class Member:
     source: Path | bytes
 
 
-def archive_length(members: Sequence[Member], *, folder: str) -> int:
+def archive_length(members: Sequence[Member], *, folder: str, dated: int) -> int:
     """Count the bytes of an archive without making it."""
-    padded = sum(len(_header(member, folder)) + member.n_bytes + len(_padding(member)) for member in members)
+    padded = sum(len(_header(member, folder, dated)) + member.n_bytes + len(_padding(member)) for member in members)
     return padded + len(_END)
 
 
-def archive_blocks(members: Sequence[Member], *, folder: str) -> Generator[bytes]:
-    """Yield an archive whose files lie in one folder. Raises FileChangedError, OSError where a file is gone."""
+def archive_blocks(members: Sequence[Member], *, folder: str, dated: int) -> Generator[bytes]:
+    """Yield an archive whose files lie in one folder, all of one date (seconds since the epoch).
+
+    Raises FileChangedError, OSError where a file is gone.
+    """
     for member in members:
-        yield _header(member, folder)
+        yield _header(member, folder, dated)
         yield from _content(member)
         yield _padding(member)
     yield _END
 
 
-def _header(member: Member, folder: str) -> bytes:
-    """Write a header, in pax format: older ones know no file above 8 GiB. It has no times, so equal files are equal archives."""
+def _header(member: Member, folder: str, dated: int) -> bytes:
+    """Write a header, in pax format: older ones know no file above 8 GiB."""
     info = tarfile.TarInfo(f"{folder}/{member.name}")
-    info.size = member.n_bytes
+    info.size, info.mtime = member.n_bytes, dated
     return info.tobuf(tarfile.PAX_FORMAT)
 
 

@@ -14,13 +14,14 @@ from runs.models import Role
 from runs.pages.find import find_proposal
 from runs.pages.words import refusals_told, sentence
 from runs.standings import Standing, standing_of
+from workers.model_card import without_front_matter
 from workers.stage_dir import MODEL_CARD
 
 
 def export_section(standing: Standing, role: Role | None) -> dict[str, Any]:
     """What the section shows: the card, and how large an export is, or why there is none."""
     section: dict[str, Any] = {
-        "card": sign_off_card(standing),
+        "card": without_front_matter(sign_off_card(standing)),
         "may_export": role is not None and role.may(exports.EXPORT),
         "is_promoted": standing.state == "promoted",
     }

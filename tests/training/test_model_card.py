@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from workers.model_card import CardScore, base_card, model_card
+from workers.model_card import CardScore, base_card, model_card, without_front_matter
 from workers.spec import FolderModelSpec, LoRASpec, MOPDSpec, ResolvedStageSpec, TinyModelSpec
 from workers.stage_dir import is_whole
 from workers.training.checkpoints import check_folder, load_checkpoint, save_checkpoint
@@ -57,6 +57,10 @@ def test_scores_are_of_test_problems_in_the_table_and_the_front_matter():
     [result] = index["results"]
     assert result["metrics"] == [{"type": "avg@4", "value": 0.625}]
     assert "50.0" not in card
+
+
+def test_a_reader_is_spared_what_only_tools_read():
+    assert without_front_matter(model_card(SPEC, scores=[])).startswith("# mopd, stage of run_1\n\nTrained by")
 
 
 def test_a_sign_off_stands_before_what_it_is_about():
