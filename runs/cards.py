@@ -1,6 +1,7 @@
 """The model card of a proposed checkpoint: the scores that were frozen, and who decided what on them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from runs.models import Review
 from runs.standings import Standing
@@ -13,16 +14,25 @@ def sign_off_card(standing: Standing) -> str:
     """Write the card as Markdown, as the proposal stands now."""
     proposal, checkpoint = standing.proposal, standing.proposal.checkpoint
     run, lines = checkpoint.run, list(_decisions(standing))
-    scores = [
-        CardScore(*(score[name] for name in ("domain", "split", "version", "protocol", "mean")), len(score["items"]))
-        for score in proposal.frozen["scores"]
-    ]
+    scores = [_on_card(score) for score in proposal.frozen["scores"]]
     if checkpoint.stage is None:
         recipe = RecipeSpec.model_validate(run.document)
         return base_card(recipe.model, run=run.public_id, seed=recipe.seed, scores=scores, sign_off=lines)
     spec = ResolvedStageSpec.model_validate(checkpoint.stage.resolved)
     step = None if checkpoint.at_step == checkpoint.stage.n_steps else checkpoint.at_step
     return model_card(spec, scores=scores, step=step, sign_off=lines)
+
+
+def _on_card(score: dict[str, Any]) -> CardScore:
+    """Read one of the scores that were frozen."""
+    return CardScore(
+        domain=score["domain"],
+        split=score["split"],
+        version=score["version"],
+        protocol=score["protocol"],
+        mean=score["mean"],
+        n_items=len(score["items"]),
+    )
 
 
 def _decisions(standing: Standing) -> Iterator[str]:

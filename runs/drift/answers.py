@@ -71,7 +71,9 @@ def name_fault(graded: Graded, protocol: Mapping[str, float | int | str]) -> str
 
 
 def fault_in_words(graded: Graded) -> str:
-    """Say what the grader said of the first sample: its reason, and the parts that make its grade."""
+    """Say what the grader said of the first sample of a problem that is not right: its reason, and the parts of its grade."""
+    if graded.value >= 1:
+        return ""
     reason = graded.parts.get("reason")
     parts = [f"{name} {value:g}" for name, value in graded.parts.items() if not isinstance(value, str)]
     return " · ".join([*([str(reason)] if reason is not None else []), *parts])

@@ -69,3 +69,4 @@ def test_nothing_said_is_empty_even_where_it_was_cut_off() -> None:
 def test_a_graders_words_come_before_its_numbers() -> None:
     assert fault_in_words(Graded(0.0, 5.0, False, 0, {"f": 1.0, "a": 0.0, "reason": "keys"})) == "keys · f 1 · a 0"
     assert fault_in_words(Graded(0.0, 5.0, False)) == ""
+    assert fault_in_words(Graded(1.0, 5.0, False, 0, {"f": 1.0})) == ""
