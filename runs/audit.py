@@ -12,6 +12,7 @@ ACTIONS = {
     "proposal.renewed": "took up the new scores of",
     "proposal.withdrawn": "withdrew the proposal of",
     "alias.moved": "promoted",
+    "checkpoint.exported": "exported",
     "policy.changed": "changed",
     "member.added": "added",
     "member.changed": "changed the role of",

@@ -11,13 +11,14 @@ from django.conf import settings
 from django.db import transaction
 
 from runs.models import Benchmark, Checkpoint, ItemResult, Metric, Run, Score, Stage
-from workers.model_card import model_card
+from workers.model_card import CardScore, model_card
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import MODEL_CARD, ScoreRecord, StageDir, StepRecord, read_records, write_text
 
 logger = logging.getLogger(__name__)
 
 SPLITS = ("validation", "test")
+MAX_PARTS, MAX_PART = 12, 120  # parts of a grade kept with each item, and characters of each name and text
 _LONGEST_NAME = Metric._meta.get_field("name").max_length or 0
 
 
@@ -106,9 +107,14 @@ def write_card(checkpoint: Checkpoint) -> None:
     step = checkpoint.at_step if checkpoint.is_mid_stage else None
     try:
         spec = ResolvedStageSpec.model_validate_json(spec_path.read_text())
-        write_text(folder / MODEL_CARD, model_card(spec, scores=list(_scores(checkpoint).values()), step=step))
+        scores = [_on_card(score) for score in _scores(checkpoint).values()]
+        write_text(folder / MODEL_CARD, model_card(spec, scores=scores, step=step))
     except (OSError, ValueError) as error:
         logger.warning("the model card of %s is without scores: %s", folder, error)
+
+
+def _on_card(score: ScoreRecord) -> CardScore:
+    return CardScore(score.domain, score.split, score.version, score.protocol, score.mean, len(score.items))
 
 
 def missing_scores(checkpoint: Checkpoint, splits: tuple[str, ...] = SPLITS) -> list[str]:
@@ -139,6 +145,8 @@ def _store_score(checkpoint: Checkpoint, record: ScoreRecord) -> None:
             response=_storable(item.response),
             prompt=_storable(item.prompt),
             n_tokens=item.n_tokens,
+            n_truncated=item.n_truncated,
+            parts=_storable_parts(item.parts),
         )
         for item in record.items
     )
@@ -159,3 +167,12 @@ def _benchmark(record: ScoreRecord) -> Benchmark:
 
 def _storable(text: str) -> str:
     return text.replace("\x00", "\N{SYMBOL FOR NULL}")  # PostgreSQL stores no null characters
+
+
+def _storable_parts(parts: dict[str, float | str]) -> dict[str, float | str]:
+    """Keep of a grade's parts what a row holds: the first MAX_PARTS, texts cut to MAX_PART characters, no NaN."""
+    kept = [(name, value) for name, value in parts.items() if isinstance(value, str) or math.isfinite(value)]
+    return {
+        _storable(name)[:MAX_PART]: _storable(value)[:MAX_PART] if isinstance(value, str) else value
+        for name, value in kept[:MAX_PARTS]
+    }

@@ -26,6 +26,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from runs import events
 from runs.models import Attempt, Checkpoint, Project, Recipe, Run, Stage, Status
 from runs.needs import unmet_needs, write_stages
+from runs.reasons import reason_in_words
 from workers.spec import FolderModelSpec
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,6 @@ _AT_REST: dict[str, Any] = {"lease_until": None, "substep": "", "eta_s": None}  
 MAX_KILLS = 3  # a process that is killed this often is not started again by itself
 MAX_LOSSES = 5  # nor one whose worker was lost this often: it may be what takes the worker down
 UNREADABLE = ("corrupt_checkpoint", "bad_spec")  # codes of a start or teacher that is damaged or gone
-MAX_REASON = 4000  # characters
 OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 OVER = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 Work = Stage | Checkpoint
@@ -219,7 +219,7 @@ def finish_scoring(claim: Claim) -> bool:
 
 def fail(claim: Claim, *, code: str, reason: str) -> bool:
     """Record why work failed, in words for a person; False if the claim was lost."""
-    words = _storable(reason)
+    words = reason_in_words(reason, claim.work.run)
     if not _end(claim, Status.FAILED, failure_code=code[:40], failure_reason=words):
         return False
     _end_attempt(claim, "failed", words)
@@ -268,11 +268,6 @@ def _add_checkpoint(maker: Stage, *, defaults: dict[str, Any], **identity: Any) 
         _, is_new = Checkpoint.objects.get_or_create(run=maker.run, **identity, defaults={**defaults, "status": status})
     if is_new:
         tend(maker.run)
-
-
-def _storable(reason: str) -> str:
-    """What a trainer says may hold what PostgreSQL does not, and no end."""
-    return reason.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()[:MAX_REASON]
 
 
 def _held(claim: Claim) -> Any:

@@ -11,7 +11,7 @@ from typing import Literal
 from django.contrib.auth.models import User
 
 from runs import frozen
-from runs.models import Membership, Project, Proposal, Review, ReviewPolicy, Role, Verdict
+from runs.models import Membership, Project, Proposal, Review, ReviewPolicy, Role, Run, Verdict
 
 REVIEW = Role.REVIEWER
 State = Literal["awaiting review", "approved", "changes requested", "rejected", "promoted", "withdrawn"]
@@ -34,7 +34,8 @@ class Standing:
     n_needed: int
     approved_by: tuple[str, ...]
     missing: tuple[str, ...]  # required reviewers who have not approved
-    verdicts: tuple[Review, ...]  # the last of each person
+    verdicts: tuple[Review, ...]  # the last of each person, where it counts
+    history: tuple[Review, ...]  # every verdict, the oldest first
     changes: tuple[str, ...]  # what the scores are no longer; empty: they are as frozen
 
     @property
@@ -75,6 +76,18 @@ def standing_of(proposal: Proposal) -> Standing:
     return standings(proposal.project, [proposal])[0]
 
 
+def standings_of_run(run: Run) -> list[Standing]:
+    """Where the proposals of a run stand, the newest first."""
+    proposals = list(
+        Proposal.objects.filter(checkpoint__run=run)
+        .select_related("project", "checkpoint__stage", "proposer")
+        .prefetch_related("aliases")
+    )
+    for proposal in proposals:
+        proposal.checkpoint.run = run
+    return standings(run.project, proposals)
+
+
 def standings(project: Project, proposals: Sequence[Proposal]) -> list[Standing]:
     """Where proposals of a project stand, in as few queries as for one."""
     if not proposals:
@@ -105,6 +118,7 @@ def _standing(
         approved_by=approved,
         missing=tuple(sorted(required - set(approved))),
         verdicts=tuple(counted.values()),
+        history=tuple(reviews),
         changes=()
         if is_same
         else tuple(frozen.differences(proposal.frozen, now)) or ("the checkpoint's scores changed",),
@@ -143,3 +157,30 @@ def still_needed(standing: Standing) -> str:
         more = " more" if standing.approved_by else " other" if parts else ""
         parts.append(f"{others}{more} approval{'s' if others > 1 else ''}")
     return f"it waits for {' and '.join(parts)}"
+
+
+def foremost(found: Sequence[Standing]) -> Standing | None:
+    """Pick the proposal that a run is spoken of by: one that waits for somebody, else the last that was promoted."""
+    by_urgency = [*(standing for standing in found if standing.is_open), *found]
+    return next((standing for standing in by_urgency if standing.state != "withdrawn"), None)
+
+
+def in_a_phrase(standing: Standing) -> str:
+    """Say in one phrase whether a checkpoint is signed off."""
+    name, stale = standing.proposal.checkpoint, ", and stale: its scores changed since" if standing.is_stale else ""
+    if standing.state == "promoted":
+        aliases = " and ".join(alias.name for alias in standing.proposal.aliases.all())
+        return (
+            f"{name} is promoted as {aliases}{stale}"
+            if aliases
+            else f"{name} was promoted, and has no alias now{stale}"
+        )
+    if stale:
+        return f"{name} is proposed{stale}"
+    if standing.is_met:
+        return (
+            f"{name} is approved by {' and '.join(standing.approved_by)}"
+            if standing.approved_by
+            else f"{name} is proposed, and needs no approval"
+        )
+    return f"{name} is proposed; {still_needed(standing)}"

@@ -1,50 +1,114 @@
-"""The model card of a checkpoint that a stage left: where it comes from, how it was trained, what it scored.
+"""The model card of a checkpoint: where it comes from, how it was trained, what it scored, who signed it off.
 
 It is the checkpoint's README.md. The trainer writes it; once the checkpoint is scored, the worker writes it anew with the
-scores. So it has no checksum: it describes the weights, and nothing is read from it.
+scores. So it has no checksum: it describes the weights, and nothing is read from it. An export has the card of the sign-off.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from workers.catalogue import DOMAINS
 from workers.recipe_text import dump_document
-from workers.spec import BASE, GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec
-from workers.stage_dir import ScoreRecord, step_of
+from workers.spec import BASE, FolderModelSpec, GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec, TinyModelSpec
+from workers.stage_dir import step_of
 
+_UNTRAINED = "the untrained tiny model, built from the seed"
 _KINDS = {"sft": "supervised fine-tuning", "grpo": "GRPO", "mopd": "multi-domain on-policy distillation (MOPD)"}
 
 
-def model_card(spec: ResolvedStageSpec, *, scores: list[ScoreRecord], step: int | None = None) -> str:
-    """Write a card as Markdown with the YAML front matter that Hugging Face's tools read; `step` if it is not the stage's last."""
+@dataclass(frozen=True)
+class CardScore:
+    """What a card says of one benchmark; `mean` 0 to 1, of `n_items` problems."""
+
+    domain: str
+    split: str
+    version: int
+    protocol: Mapping[str, float | int | str]
+    mean: float
+    n_items: int
+
+    @property
+    def metric(self) -> str:
+        return f"avg@{self.protocol.get('samples_per_problem', 1)}"
+
+
+def model_card(
+    spec: ResolvedStageSpec, *, scores: Sequence[CardScore], step: int | None = None, sign_off: Sequence[str] = ()
+) -> str:
+    """Write a card as Markdown with the YAML front matter that Hugging Face's tools read.
+
+    step: if it is not the stage's last. sign_off: what was decided about the checkpoint, a line each.
+    """
+    settings: dict[str, object] = {
+        "model": spec.model.model_dump(mode="json"),
+        "stage": spec.stage.model_dump(mode="json"),
+    }
+    return _card(
+        _front_matter(f"{spec.run}/{spec.stage.name}", spec.stage.kind, scores),
+        f"# {spec.stage.name}, stage of {spec.run}\n\n{_sentence(spec, step)}",
+        _lineage(spec),
+        scores,
+        sign_off,
+        settings,
+    )
+
+
+def base_card(
+    model: TinyModelSpec | FolderModelSpec, *, run: str, seed: int, scores: Sequence[CardScore], sign_off: Sequence[str]
+) -> str:
+    """Write the card of the model that a run started from, which no stage has trained."""
+    start = _UNTRAINED if isinstance(model, TinyModelSpec) else f"the model `{PurePosixPath(model.folder).name}`"
+    return _card(
+        _front_matter(f"{run}/{BASE}", BASE, scores),
+        f"# {BASE}, the start of {run}\n\nThis is {start}; no stage of the run has trained it.",
+        [f"Seed {seed}"],
+        scores,
+        sign_off,
+        {"model": model.model_dump(mode="json")},
+    )
+
+
+def without_front_matter(card: str) -> str:
+    """Leave out what only tools read."""
+    return card.split("---\n", 2)[2].lstrip()
+
+
+def _card(
+    front_matter: dict[str, object],
+    opening: str,
+    lineage: Sequence[str],
+    scores: Sequence[CardScore],
+    sign_off: Sequence[str],
+    settings: dict[str, object],
+) -> str:
     parts = [
-        f"---\n{dump_document(_front_matter(spec, scores))}---\n",
-        f"# {spec.stage.name}, stage of {spec.run}\n",
-        f"{_sentence(spec, step)}\n",
-        f"## Lineage\n\n{_lineage(spec)}\n",
+        f"---\n{dump_document(front_matter)}---\n",
+        f"{opening}\n",
+        *([f"## Sign-off\n\n{_listed(sign_off)}\n"] if sign_off else []),
+        f"## Lineage\n\n{_listed(lineage)}\n",
         f"## Scores\n\n{_table(scores)}\n",
-        f"## Settings\n\n```yaml\n{_settings(spec)}```\n",
+        f"## Settings\n\n```yaml\n{dump_document(settings)}```\n",
     ]
     return "\n".join(parts)
 
 
-def _front_matter(spec: ResolvedStageSpec, scores: list[ScoreRecord]) -> dict[str, object]:
+def _front_matter(name: str, kind: str, scores: Sequence[CardScore]) -> dict[str, object]:
     matter: dict[str, object] = {
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
-        "tags": ["cascade-rl", spec.stage.kind],
+        "tags": ["cascade-rl", kind],
     }
     if scores:
-        matter["model-index"] = [
-            {"name": f"{spec.run}/{spec.stage.name}", "results": [_result(score) for score in _reported(scores)]}
-        ]
+        matter["model-index"] = [{"name": name, "results": [_result(score) for score in _reported(scores)]}]
     return matter
 
 
-def _result(score: ScoreRecord) -> dict[str, object]:
+def _result(score: CardScore) -> dict[str, object]:
     return {
         "task": {"type": "text-generation"},
         "dataset": {"type": score.domain, "name": f"{_title(score.domain)}, version {score.version}", "split": "test"},
-        "metrics": [{"type": _metric(score), "value": round(score.mean, 4)}],
+        "metrics": [{"type": score.metric, "value": round(score.mean, 4)}],
     }
 
 
@@ -65,17 +129,12 @@ def _means(stage: SFTSpec | GRPOSpec | MOPDSpec) -> str:
     return said
 
 
-def _lineage(spec: ResolvedStageSpec) -> str:
-    lines = [f"- Recipe: {spec.recipe or 'not named'}, seed {spec.seed}", f"- Started from: {_start(spec)}"]
+def _lineage(spec: ResolvedStageSpec) -> list[str]:
+    start = _UNTRAINED if spec.start_folder is None else _place(spec.start_folder)
+    lines = [f"Recipe: {spec.recipe or 'not named'}, seed {spec.seed}", f"Started from: {start}"]
     for domain, folder in spec.teacher_folders.items():
-        lines.append(f"- Teacher of {_title(domain)}: {spec.teachers.get(domain, 'not named')}, {_place(folder)}")
-    return "\n".join(lines)
-
-
-def _start(spec: ResolvedStageSpec) -> str:
-    if spec.start_folder is None:
-        return "the untrained tiny model, built from the seed"
-    return _place(spec.start_folder)
+        lines.append(f"Teacher of {_title(domain)}: {spec.teachers.get(domain, 'not named')}, {_place(folder)}")
+    return lines
 
 
 def _place(folder: str) -> str:
@@ -87,27 +146,23 @@ def _place(folder: str) -> str:
     return f"the {BASE} model" if step == 0 else f"stage `{path.parent.parent.name}` at step {step:,}"
 
 
-def _table(scores: list[ScoreRecord]) -> str:
+def _listed(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(scores: Sequence[CardScore]) -> str:
     if not scores:
         return "Not scored yet."
     rows = [
-        f"| {_title(score.domain)} | {100 * score.mean:.1f} | {_metric(score)} | {len(score.items)} |"
+        f"| {_title(score.domain)} | {100 * score.mean:.1f} | {score.metric} | {score.n_items} |"
         for score in _reported(scores)
     ]
     return "\n".join(["| benchmark | points | measure | problems |", "|---|---:|---|---:|", *rows])
 
 
-def _reported(scores: list[ScoreRecord]) -> list[ScoreRecord]:
+def _reported(scores: Sequence[CardScore]) -> list[CardScore]:
     """Validation problems only choose teachers."""
     return [score for score in scores if score.split == "test"]
-
-
-def _metric(score: ScoreRecord) -> str:
-    return f"avg@{score.protocol.get('samples_per_problem', 1)}"
-
-
-def _settings(spec: ResolvedStageSpec) -> str:
-    return dump_document({"model": spec.model.model_dump(mode="json"), "stage": spec.stage.model_dump(mode="json")})
 
 
 def _title(domain: str) -> str:

@@ -73,7 +73,9 @@ class RolloutRecord(_Record):
 
 
 class ItemRecord(_Record):
-    """One benchmark problem's result: `value` is the mean grade over k samples, 0 to 1; `response` the first sample."""
+    """One benchmark problem's result: `value` is the mean grade over k samples, 0 to 1; `response` the first sample,
+    and `parts` what its grader said of it.
+    """
 
     item: int
     key: str
@@ -81,7 +83,8 @@ class ItemRecord(_Record):
     value: FiniteFloat
     response: str
     n_tokens: FiniteFloat
-    n_truncated: int = 0
+    n_truncated: int = Field(0, ge=0, lt=2**31)
+    parts: dict[str, float | str] = {}
 
 
 class ScoreRecord(_Record):

@@ -65,6 +65,10 @@ class ItemOut(serializers.Serializer[Any]):
     prompt = serializers.CharField()
     response = serializers.CharField(help_text="The first sample")
     n_tokens = serializers.FloatField(help_text="Mean length of the samples")
+    n_truncated = serializers.IntegerField(
+        allow_null=True, help_text="Samples that were cut off; null: scored before it was kept"
+    )
+    parts = serializers.DictField(help_text="What the grader said of the first sample; empty where it was not kept")
 
 
 class SplitQuery(serializers.Serializer[Any]):

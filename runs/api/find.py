@@ -7,7 +7,7 @@ from django.db.models import Model, Prefetch, QuerySet
 from django.http import Http404
 from rest_framework.request import Request
 
-from runs.access import require
+from runs.access import projects_of, require
 from runs.models import Checkpoint, Comment, Project, Proposal, Recipe, Role, Run, Stage, Thread
 
 Row = TypeVar("Row", bound=Model)
@@ -30,6 +30,16 @@ def find_run(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> 
     run = _one(with_work(Run.objects.all()), public_id)
     _allow(request, run.project, needs)
     return run
+
+
+def find_runs(request: Request, public_ids: list[str]) -> list[Run]:
+    """Find runs, of one project or of several, in the order of their ids; one that is not there is named."""
+    rows = with_work(Run.objects.filter(public_id__in=public_ids, project__in=projects_of(person(request))))
+    found = {run.public_id: run for run in rows}
+    missing = [public_id for public_id in public_ids if public_id not in found]
+    if missing:
+        raise Http404(f"there is no run {', '.join(missing)}, or it is not yours to see")
+    return [found[public_id] for public_id in public_ids]
 
 
 def find_stage(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> Stage:

@@ -67,7 +67,7 @@ class Frozen(serializers.Serializer[Any]):
 class ProposalOut(ProposalSummary):
     frozen = Frozen(source="proposal.frozen", help_text="What the digest is of")
     frozen_at = serializers.DateTimeField(source="proposal.frozen_at")
-    reviews = ReviewOut(source="proposal.reviews", many=True, help_text="Every verdict, the oldest first")
+    reviews = ReviewOut(source="history", many=True, help_text="Every verdict, the oldest first")
 
 
 class AliasOut(serializers.Serializer[Any]):

@@ -7,8 +7,10 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from rest_framework.permissions import IsAuthenticated
 
 from runs.api.checkpoints import CheckpointDetail, CheckpointScores, RunCheckpoints, ScoreItems
+from runs.api.compare import Comparison
 from runs.api.drift import RunDrift
 from runs.api.estimate import Estimate
+from runs.api.exports import ExportProposal, ProposalCard, ProposalFiles
 from runs.api.gates import RunGates
 from runs.api.metrics import MetricSeries, StageMetrics
 from runs.api.projects import Projects
@@ -66,6 +68,7 @@ urlpatterns = [
     path("projects/<slug:slug>/recipes/", Recipes.as_view(), name="api-recipes"),
     path("projects/<slug:slug>/estimate/", Estimate.as_view(), name="api-estimate"),
     path("projects/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
+    path("compare/", Comparison.as_view(), name="api-compare"),
     path("projects/<slug:slug>/proposals/", Proposals.as_view(), name="api-proposals"),
     path("projects/<slug:slug>/aliases/", Aliases.as_view(), name="api-aliases"),
     path("projects/<slug:slug>/audit/", Audit.as_view(), name="api-audit"),
@@ -74,6 +77,9 @@ urlpatterns = [
     path("proposals/<id:public_id>/renew/", RenewProposal.as_view(), name="api-proposal-renew"),
     path("proposals/<id:public_id>/withdraw/", WithdrawProposal.as_view(), name="api-proposal-withdraw"),
     path("proposals/<id:public_id>/promote/", PromoteProposal.as_view(), name="api-proposal-promote"),
+    path("proposals/<id:public_id>/card/", ProposalCard.as_view(), name="api-proposal-card"),
+    path("proposals/<id:public_id>/files/", ProposalFiles.as_view(), name="api-proposal-files"),
+    path("proposals/<id:public_id>/export/", ExportProposal.as_view(), name="api-proposal-export"),
     path("recipes/<id:public_id>/", RecipeDetail.as_view(), name="api-recipe"),
     path("runs/<id:public_id>/", RunDetail.as_view(), name="api-run"),
     path("runs/<id:public_id>/pause/", PauseRun.as_view(), name="api-run-pause"),

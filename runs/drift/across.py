@@ -12,6 +12,8 @@ from runs.drift.comparability import NO_ITEMS, why_incomparable
 from runs.drift.matrix import ScoreMatrix
 from runs.drift.paired import compare
 
+MAX_RUNS = 20  # side by side; of more, no reader tells the lines apart
+
 
 def align_rows(matrices: Sequence[ScoreMatrix]) -> list[str]:
     """List the row keys of all runs in one order: the first run's, each other one behind the row it follows in its run."""

@@ -48,6 +48,8 @@ class ItemResult(models.Model):
     response = models.TextField()  # the first sample
     prompt = models.TextField()
     n_tokens = models.FloatField()
+    n_truncated = models.PositiveIntegerField(null=True)  # samples that were cut off; None: scored before it was kept
+    parts = models.JSONField(default=dict)  # what the grader said of the first sample, bounded by runs.ingest
 
     class Meta:
         ordering = ("score", "item")

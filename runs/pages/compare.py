@@ -16,16 +16,15 @@ from django.views.decorators.http import require_safe
 from runs import plots
 from runs.access import project_for
 from runs.drift import Change, ColumnInfo, ScoreMatrix, words
-from runs.drift.across import align_rows, compare_ends, compare_runs
+from runs.drift.across import MAX_RUNS, align_rows, compare_ends, compare_runs
 from runs.matrices import score_matrix
 from runs.models import Project, Run
 from runs.pages.figures import figure_response
 from runs.pages.find import join_rows
 from runs.pages.matrix_view import CellView, change_view
-from runs.pages.recipe_changes import settings_of
+from runs.pages.recipe_changes import value_in_words
 from runs.plots.overlay import run_mark
-
-MAX_RUNS = 20
+from runs.recipe_settings import ABSENT, differing_settings
 
 
 @dataclass(frozen=True)
@@ -169,18 +168,8 @@ def _difference_rows(baseline: Compared, against: Compared) -> list[tuple[str, l
 
 
 def _settings(runs: list[Compared]) -> list[tuple[str, str, list[str | None]]]:
-    """The settings in which any of the runs differ, with each run's value.
-
-    A stage or benchmark that some runs do not have is one line, and its summary no line where all have it.
-    """
-    # What was published says of its benchmarks other things than a recipe does.
-    of = [compared.run.recipe if compared.run.published else compared.run for compared in runs]
-    documents = [dict(settings_of(each.document)) for each in of]
-    keys = dict.fromkeys(key for document in documents for key in document)
-    partly = {where for where, setting in keys if setting == "" and any((where, "") not in d for d in documents)}
-    rows = [
-        (where, setting, [document.get((where, setting)) for document in documents])
-        for where, setting in keys
-        if (setting == "") == (where in partly)
+    """The settings in which any of the runs differ, in words; None where a run does not have it."""
+    return [
+        (where, setting, [None if value is ABSENT else value_in_words(value) for value in values])
+        for (where, setting), values in differing_settings([compared.run for compared in runs])
     ]
-    return [row for row in rows if len(set(row[2])) > 1]

@@ -24,6 +24,7 @@ from runs.pages.measures_view import measure_views
 from runs.pages.missing_scores import missing_views
 from runs.pages.recovery_view import recovery_view
 from runs.report import DriftReport, drift_report
+from runs.standings import foremost, in_a_phrase, standings_of_run
 
 REPORT_COLUMNS = 4  # curves side by side in a report
 _PLOTLY = "vendor/plotly-cartesian.min.js"
@@ -51,7 +52,7 @@ def report_context(
     run: Run, report: DriftReport, view: DriftView, baseline: Baseline | None, *, at: str
 ) -> dict[str, Any]:
     """All that a report of a run says; `at`: where its page is."""
-    matrix = report.matrix
+    matrix, spoken_of = report.matrix, foremost(standings_of_run(run))
     final = matrix.final_row()
     return {
         "run": run,
@@ -61,6 +62,7 @@ def report_context(
         "view": view,
         "way": SHOWS[view.show] + (f" {view.against}" if view.show == "row" else ""),
         "verdict": report.verdict,
+        "sign_off": in_a_phrase(spoken_of) if spoken_of else "",
         "is_scored": final is not None,
         "columns": matrix.columns,
         "rows": matrix_rows(report, view, missing_views(run)),

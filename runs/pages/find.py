@@ -5,7 +5,7 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from runs.access import project_for
-from runs.models import Checkpoint, Role, Run, Stage
+from runs.models import Checkpoint, Proposal, Role, Run, Stage
 
 
 def find_run(request: HttpRequest, slug: str, number: int, *, needs: Role = Role.VIEWER) -> Run:
@@ -26,6 +26,14 @@ def find_stage(run: Run, name: str) -> Stage:
     if found is None:
         raise Http404
     return found
+
+
+def find_proposal(request: HttpRequest, slug: str, public_id: str, *, needs: Role = Role.VIEWER) -> Proposal:
+    """Find a proposal of a project for a member; Http404 for strangers, RoleTooLowError below the role."""
+    assert isinstance(request.user, User)
+    project = project_for(request.user, slug, needs=needs)
+    rows = Proposal.objects.select_related("project", "checkpoint__stage", "checkpoint__run__project", "proposer")
+    return get_object_or_404(rows, project=project, public_id=public_id)
 
 
 def join_rows(run: Run) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.db.models.functions import Left, Length
 
-from runs.drift.answers import Piece, mark_differences
+from runs.drift.answers import Graded, Piece, fault_in_words, mark_differences, name_fault
 from runs.drift.flips import Flip, Flips, find_flips, rank_flips
 from runs.drift.matrix import RowInfo, ScoreCell, ScoreMatrix
 from runs.models import ItemResult, Run, Score
@@ -16,6 +16,7 @@ from workers.spec import BASE
 
 FLIPS_PER_PAGE = 10
 MAX_SHOWN = 2000  # characters of a prompt or an answer; the API has the whole of it
+_GRADED = ("value", "n_tokens", "n_truncated", "parts")  # what a fault is told by, beside the answer's length
 ONLY = {"": "Lost and gained", "lost": "Lost", "gained": "Gained"}
 
 
@@ -33,8 +34,8 @@ class Answer:
     """What a checkpoint answered (its first sample), cut into what the other answer has too and what it has not."""
 
     row: RowInfo
-    value: float
     kind: str
+    why: str
     n_tokens: float
     pieces: list[Piece]
     n_hidden: int  # characters that are not shown
@@ -58,9 +59,8 @@ class _Stored:
 
     prompt: str
     response: str
-    value: float
-    n_tokens: float
     n_characters: int
+    graded: Graded
 
 
 def flips_view(
@@ -120,11 +120,11 @@ def _stored(rows: dict[int, str], items: list[int]) -> dict[tuple[str, int], _St
     found = (
         ItemResult.objects.filter(score__in=rows, item__in=items)
         .annotate(shown_prompt=Left("prompt", MAX_SHOWN), shown=Left("response", MAX_SHOWN), length=Length("response"))
-        .values_list("score", "item", "shown_prompt", "shown", "value", "n_tokens", "length")
+        .values_list("score", "item", "shown_prompt", "shown", "length", *_GRADED)
     )
     return {
-        (rows[score], item): _Stored(prompt, response, value, n_tokens, n_characters)
-        for score, item, prompt, response, value, n_tokens, n_characters in found
+        (rows[score], item): _Stored(prompt, response, length, _graded(length, *graded))
+        for score, item, prompt, response, length, *graded in found
     }
 
 
@@ -140,9 +140,9 @@ def _answers(
     return [
         Answer(
             row=matrix.row(row),
-            value=answer.value,
-            kind=_kind(scores[row], answer.value, answer.n_tokens, answer.n_characters),
-            n_tokens=answer.n_tokens,
+            kind=name_fault(answer.graded, scores[row].benchmark.protocol),
+            why=fault_in_words(answer.graded),
+            n_tokens=answer.graded.n_tokens,
             pieces=pieces,
             n_hidden=answer.n_characters - len(answer.response),
         )
@@ -155,24 +155,13 @@ def _kinds(score: Score, lost: Sequence[int]) -> list[tuple[str, int]]:
     found = (
         ItemResult.objects.filter(score=score, item__in=lost)
         .annotate(length=Length("response"))
-        .values_list("value", "n_tokens", "length")
+        .values_list("length", *_GRADED)
     )
-    return Counter(_kind(score, *item) for item in found).most_common()
+    return Counter(name_fault(_graded(*item), score.benchmark.protocol) for item in found).most_common()
 
 
-def _kind(score: Score, value: float, n_tokens: float, n_characters: int) -> str:
-    """Name an answer's fault as far as what is stored tells: its grade, its length, whether there is any.
-
-    An item's grade has no parts, so an answer of the wrong form is a wrong one. All k samples are as long as allowed
-    where their mean is.
-    """
-    if value >= 1:
-        return "right"
-    if n_characters == 0:
-        return "empty"
-    if n_tokens >= score.benchmark.protocol.get("max_response_tokens", float("inf")):
-        return "cut off"
-    return "partly right" if value > 0 else "wrong"
+def _graded(n_characters: int, value: float, n_tokens: float, n_truncated: int | None, parts: dict[str, Any]) -> Graded:
+    return Graded(value, n_tokens, n_characters == 0, n_truncated, parts)
 
 
 def _stable(flip: Flip) -> str:

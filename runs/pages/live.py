@@ -15,7 +15,6 @@ import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 from redis.asyncio.client import PubSub
@@ -24,6 +23,7 @@ from runs import events
 from runs.access import project_for
 from runs.models import Project, Run
 from runs.pages.find import find_run
+from runs.streams import let_go_of_the_database
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ async def _answer(pattern: str, *, wanted: Wanted) -> HttpResponse | StreamingHt
 
 async def event_stream(pattern: str, *, wanted: Wanted) -> AsyncIterator[bytes]:
     """Yield events until the reader goes, Redis goes, or STREAM_SECONDS are over."""
-    await _let_go_of_the_database()
+    await let_go_of_the_database()
     yield f"retry: {RETRY_MS}\n\n".encode()
     end = time.monotonic() + STREAM_SECONDS
     try:
@@ -111,7 +111,7 @@ def _only_of(project: Project) -> Wanted:
         if channel not in known:
             public_id = channel.removeprefix(events.channel(""))
             known[channel] = await Run.objects.filter(project=project, public_id=public_id).aexists()
-            await _let_go_of_the_database()
+            await let_go_of_the_database()
         return known[channel]
 
     return wanted
@@ -120,12 +120,6 @@ def _only_of(project: Project) -> Wanted:
 def _not_found() -> HttpResponse:
     """Say so in plain text: nobody reads a stream's answer, and the page for it would take a connection in another thread."""
     return HttpResponse("There is no such run, or it is not yours to see.\n", "text/plain", status=404)
-
-
-@sync_to_async
-def _let_go_of_the_database() -> None:
-    """Close this request's connection: an open stream would hold it for as long as somebody looks at the page."""
-    connections.close_all()
 
 
 def _project(request: HttpRequest, slug: str) -> Project:

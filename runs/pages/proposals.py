@@ -12,11 +12,23 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from runs import notices, reviews
-from runs.access import project_for, role_in
+from runs.access import role_in
 from runs.models import Alias, Checkpoint, Proposal, Review, Role, Run, Verdict
-from runs.pages.find import find_run
+from runs.pages.exports import export_section
+from runs.pages.find import find_proposal, find_run
 from runs.pages.words import first_error, refusals_told
-from runs.standings import REVIEW, Policy, Standing, policy_of, reviewers_of, standing_of, standings, still_needed
+from runs.standings import (
+    REVIEW,
+    Policy,
+    Standing,
+    foremost,
+    in_a_phrase,
+    policy_of,
+    reviewers_of,
+    standing_of,
+    standings_of_run,
+    still_needed,
+)
 from workers.catalogue import DOMAINS
 
 _SAID = {Verdict.APPROVE: "Approve", Verdict.REQUEST_CHANGES: "Request changes", Verdict.REJECT: "Reject"}
@@ -62,19 +74,14 @@ class PromoteForm(forms.Form):
 
 def sign_off_section(run: Run, role: Role | None) -> dict[str, Any]:
     """What the section shows: the run's proposals, newest first, and which checkpoints could be proposed."""
-    proposals = list(
-        Proposal.objects.filter(checkpoint__run=run)
-        .select_related("project", "checkpoint__stage", "proposer")
-        .prefetch_related("aliases")
-    )
-    for proposal in proposals:
-        proposal.checkpoint.run = run
-    found = standings(run.project, proposals)
+    found = standings_of_run(run)
+    spoken_of = foremost(found)
     busy = {standing.proposal.checkpoint_id for standing in found if standing.is_open}
     kept = [checkpoint for checkpoint in run.ends if checkpoint.has_weights]
     scored = [checkpoint for checkpoint in kept if checkpoint.is_scored and checkpoint.pk not in busy]
     return {
         "has_weights": bool(kept),
+        "headline": (spoken_of.proposal, in_a_phrase(spoken_of)) if spoken_of else None,
         "lines": [(standing, still_needed(standing)) for standing in found],
         "policy": policy_words(policy_of(run.project)),
         "candidates": scored[::-1],  # the last is what is proposed most often
@@ -175,14 +182,6 @@ def promote(request: HttpRequest, slug: str, proposal: str) -> HttpResponse:
     return redirect(proposal_url(found))
 
 
-def find_proposal(request: HttpRequest, slug: str, public_id: str, *, needs: Role = Role.VIEWER) -> Proposal:
-    """Find a proposal of a project for a member; Http404 for strangers, RoleTooLowError below the role."""
-    assert isinstance(request.user, User)
-    project = project_for(request.user, slug, needs=needs)
-    rows = Proposal.objects.select_related("project", "checkpoint__stage", "checkpoint__run__project", "proposer")
-    return get_object_or_404(rows, project=project, public_id=public_id)
-
-
 def proposal_url(proposal: Proposal) -> str:
     return reverse("proposal", args=(proposal.project.slug, proposal.public_id))
 
@@ -204,6 +203,7 @@ def _page(
         "history": _history(standing, project_reviewers=reviewers),
         "has_other_reviewers": bool(reviewers - {proposal.proposer.username}),
         "scores": _scores(proposal),
+        "export": export_section(standing, role),
         "aliases": proposal.aliases.all(),
         "known_aliases": Alias.objects.filter(project=project).select_related("checkpoint__run", "checkpoint__stage"),
         "form": form or ReviewForm(initial={"digest": proposal.digest, "verdict": Verdict.APPROVE}),
@@ -226,8 +226,7 @@ def _page(
 
 def _history(standing: Standing, *, project_reviewers: set[str]) -> list[tuple[Review, str]]:
     """Every verdict, the newest first, and why it does not count where it does not."""
-    reviews_made = list(Review.objects.filter(proposal=standing.proposal).select_related("reviewer"))
-    last = {made.reviewer_id: made.pk for made in reviews_made}
+    last = {made.reviewer_id: made.pk for made in standing.history}
 
     def discounted(made: Review) -> str:
         if last[made.reviewer_id] != made.pk:
@@ -236,7 +235,7 @@ def _history(standing: Standing, *, project_reviewers: set[str]) -> list[tuple[R
             return "of earlier scores"
         return "" if made.reviewer.username in project_reviewers else "no longer a reviewer here"
 
-    return [(made, discounted(made)) for made in reversed(reviews_made)]
+    return [(made, discounted(made)) for made in reversed(standing.history)]
 
 
 def _scores(proposal: Proposal) -> list[dict[str, Any]]:

@@ -1,10 +1,11 @@
 """What changed from one version of a recipe to the next: stages are matched by name, then compared setting by setting."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from runs.pages.form_fields import write_value
+from runs.recipe_settings import Key, flat_settings, settings_of
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Change:
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     """List what differs between two recipe documents, in the order of the newer one."""
-    old, new = dict(settings_of(before)), dict(settings_of(after))
+    old, new = _in_words(settings_of(before)), _in_words(settings_of(after))
     found = [_order_change(before, after)]
     for where, setting in dict.fromkeys([*new, *old]):
         was, now = old.get((where, setting)), new.get((where, setting))
@@ -30,41 +31,12 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
 
 def stage_changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     """List the settings that differ between two stages' documents, but for their names."""
-    old, new = (dict(_flat("", {**document, "name": ""})) for document in (before, after))
+    old, new = (_in_words(flat_settings("", {**document, "name": ""})) for document in (before, after))
     return [
         Change(where, setting, old.get((where, setting)), new.get((where, setting)))
         for where, setting in dict.fromkeys([*new, *old])
         if old.get((where, setting)) != new.get((where, setting))
     ]
-
-
-def settings_of(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
-    """List a recipe's settings in words: where and what, and the value."""
-    for name, value in document.items():
-        if name == "stages":
-            for stage in value:
-                yield (f"stage {stage['name']}", ""), f"{stage['kind'].upper()}, {stage['steps']:,} steps"
-                yield from _flat(f"stage {stage['name']}", stage)
-        elif name == "benchmarks":
-            for benchmark in value:
-                yield (f"benchmark {benchmark['domain']}", ""), f"{benchmark['n_problems']:,} problems"
-                yield from _flat(f"benchmark {benchmark['domain']}", benchmark)
-        elif name == "gates":
-            for number, gate in enumerate(value, 1):
-                yield (f"gate {number}", ""), f"then {gate['then']}"
-                yield from _flat(f"gate {number}", gate)
-        elif name == "model":
-            yield from _flat("model", value)
-        else:
-            yield ("recipe", name), _words(value)
-
-
-def _flat(where: str, settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[tuple[str, str], str]]:
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(where, value, f"{prefix}{name}.")
-        else:
-            yield (where, f"{prefix}{name}"), _words(value)
 
 
 def _is_part_of_whole(where: str, setting: str, old: dict[Any, Any], new: dict[Any, Any]) -> bool:
@@ -82,7 +54,12 @@ def _order_change(before: dict[str, Any], after: dict[str, Any]) -> Change | Non
     return Change("recipe", "order of stages", ", ".join(old), ", ".join(new)) if kept_old != kept_new else None
 
 
-def _words(value: Any) -> str:
+def _in_words(settings: Iterable[tuple[Key, Any]]) -> dict[Key, str]:
+    return {key: value_in_words(value) for key, value in settings}
+
+
+def value_in_words(value: Any) -> str:
+    """Write a setting's value for a reader: on, off and none are words of their own."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return "none" if value is None else write_value(value)

@@ -10,6 +10,7 @@ from runs.pages import (
     drift_export,
     drift_figures,
     drift_page,
+    exports,
     figures,
     health,
     home,
@@ -72,6 +73,8 @@ proposal_pages: list[URLPattern | URLResolver] = [
     path("renew/", proposals.renew, name="renew-proposal"),
     path("withdraw/", proposals.withdraw, name="withdraw-proposal"),
     path("promote/", proposals.promote, name="promote-proposal"),
+    path("card/", exports.card, name="proposal-card"),
+    path("export/", exports.export, name="export-proposal"),
 ]
 thread_pages: list[URLPattern | URLResolver] = [
     path("", threads.thread_page, name="thread"),

@@ -43,6 +43,13 @@ def count(number: float | None) -> str:
 
 
 @register.filter
+def size(n_bytes: float) -> str:
+    """Say how large a file is: 412 B, 1.2 kB, 16 GB."""
+    text = count(n_bytes)
+    return f"{text}B" if text[-1].isalpha() else f"{text} B"
+
+
+@register.filter
 def ago(moment: datetime | None) -> str:
     """Say how long ago something was, in its largest unit; a dash where it has not been."""
     if moment is None:

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from workers.model_card import model_card
-from workers.spec import LoRASpec, MOPDSpec, ResolvedStageSpec, TinyModelSpec
-from workers.stage_dir import ItemRecord, ScoreRecord, is_whole
+from workers.model_card import CardScore, base_card, model_card, without_front_matter
+from workers.spec import FolderModelSpec, LoRASpec, MOPDSpec, ResolvedStageSpec, TinyModelSpec
+from workers.stage_dir import is_whole
 from workers.training.checkpoints import check_folder, load_checkpoint, save_checkpoint
 from workers.training.policy import build_policy
 
@@ -19,10 +19,8 @@ SPEC = ResolvedStageSpec(
 )  # fmt: skip
 
 
-def score(domain: str, split: str, mean: float) -> ScoreRecord:
-    item = ItemRecord(item=0, key="k", prompt="p", value=mean, response="r", n_tokens=1)
-    protocol = {"samples_per_problem": 4}
-    return ScoreRecord(domain=domain, split=split, version=1, protocol=protocol, mean=mean, items=[item])
+def score(domain: str, split: str, mean: float) -> CardScore:
+    return CardScore(domain, split, 1, {"samples_per_problem": 4}, mean, 1)
 
 
 def front_matter(card: str) -> dict:
@@ -59,6 +57,31 @@ def test_scores_are_of_test_problems_in_the_table_and_the_front_matter():
     [result] = index["results"]
     assert result["metrics"] == [{"type": "avg@4", "value": 0.625}]
     assert "50.0" not in card
+
+
+def test_a_reader_is_spared_what_only_tools_read():
+    assert without_front_matter(model_card(SPEC, scores=[])).startswith("# mopd, stage of run_1\n\nTrained by")
+
+
+def test_a_sign_off_stands_before_what_it_is_about():
+    card = model_card(SPEC, scores=[], sign_off=["Proposed by ada", "Approved by grace"])
+    assert "## Sign-off\n\n- Proposed by ada\n- Approved by grace\n\n## Lineage" in card
+    assert "Sign-off" not in model_card(SPEC, scores=[])
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (TINY, "This is the untrained tiny model, built from the seed; no stage"),
+        (FolderModelSpec(kind="folder", folder="qwen/Qwen3-0.6B"), "This is the model `Qwen3-0.6B`; no stage"),
+    ],
+)
+def test_the_base_has_a_card_too(model, words):
+    card = base_card(model, run="run_1", seed=3, scores=[score("stem", "test", 0.25)], sign_off=["Proposed by ada"])
+    assert words in card
+    assert "- Proposed by ada" in card
+    assert "| STEM | 25.0 | avg@4 | 1 |" in card
+    assert front_matter(card)["tags"] == ["cascade-rl", "base"]
 
 
 @pytest.mark.parametrize("folder", ["/models/Qwen3-0.6B", "models/odd/checkpoints/final"])

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 NAMES = {pattern.name for pattern in urlpatterns} - {"api-docs", "api-unknown"}
 ACTIONS = {name for name in NAMES if name.startswith("api-run-")} | {"api-stage-retry"}
-OF_PROPOSALS = {f"api-proposal-{action}" for action in ("review", "renew", "withdraw", "promote")}
+OF_PROPOSALS = {f"api-proposal-{action}" for action in ("review", "renew", "withdraw", "promote", "export")}
 OF_THREADS = {"api-comments", "api-thread-resolve", "api-thread-reopen"}
 POSTED = (
     ACTIONS | OF_PROPOSALS | OF_THREADS | {"api-hold", "api-release", "api-estimate", "api-notices-read"}
@@ -48,7 +48,9 @@ def address(name: str, run: Run) -> str:
         "api-token": ("0123456789abcde",),
         "api-recipe": (run.recipe.public_id,),
         **dict.fromkeys(OF_PROJECT, (run.project.slug,)),
-        **dict.fromkeys((*OF_PROPOSALS, "api-proposal"), (_proposal(run).public_id,)),
+        **dict.fromkeys(
+            (*OF_PROPOSALS, "api-proposal", "api-proposal-card", "api-proposal-files"), (_proposal(run).public_id,)
+        ),
         **dict.fromkeys((*OF_THREADS, "api-thread"), (_thread(run).public_id,)),
         "api-comment": (_thread(run).comments.get().public_id,),
         **dict.fromkeys(("api-checkpoint", "api-scores"), (checkpoint.public_id,)),
@@ -59,7 +61,12 @@ def address(name: str, run: Run) -> str:
         ),
         **dict.fromkeys(ACTIONS - {"api-stage-retry"}, (run.public_id,)),
     }
-    return reverse(name, args=arguments.get(name, ()))
+    url = reverse(name, args=arguments.get(name, ()))
+    return url if name != "api-compare" else f"{url}?run={run.public_id}&run={_another(run).public_id}"
+
+
+def _another(run: Run) -> Run:
+    return run.project.runs.exclude(pk=run.pk).first() or a_run(run.project)
 
 
 def _proposal(run: Run) -> Proposal:

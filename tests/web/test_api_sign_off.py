@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from runs.models import ItemResult, Role, Run
@@ -75,3 +77,25 @@ def test_every_refusal_has_its_code(owner: APIClient, reviewer: APIClient, run: 
     assert not owner.post(f"{address}renew/").json()["is_stale"]
     assert owner.post(f"{address}withdraw/").json()["state"] == "withdrawn"
     assert code(reviewer, f"{address}review/", {"verdict": "approve"}) == (409, "closed")
+
+
+def test_queries_do_not_grow_with_verdicts_or_proposals(owner: APIClient, run: Run) -> None:
+    first = _propose(owner, run)
+    addresses = (f"/api/v1/proposals/{first['id']}/", PROPOSALS, "/api/v1/projects/team/aliases/")
+    before = {address: _n_queries(owner, address) for address in addresses}
+    for role in (Role.REVIEWER, Role.RUNNER, Role.MAINTAINER):
+        a_client(run.project, role).post(f"{addresses[0]}review/", {"verdict": "approve"})
+    for name in ("production", "staging", "canary"):
+        owner.post(f"{addresses[0]}promote/", {"alias": name})
+    finish(run, "if_rl", "mopd")
+    for checkpoint in run.checkpoints.exclude(stage__name="warm"):
+        owner.post(PROPOSALS, {"checkpoint": checkpoint.public_id, "note": "look"})
+    assert len(owner.get(PROPOSALS).json()["results"]) == 4
+    assert len(owner.get(addresses[0]).json()["reviews"]) == 3
+    assert {address: _n_queries(owner, address) for address in addresses} == before
+
+
+def _n_queries(client: APIClient, address: str) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(address).status_code == 200
+    return len(queries)

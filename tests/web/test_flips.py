@@ -55,7 +55,15 @@ def test_what_was_stable_is_listed_first_with_both_answers(finished: Run, ada: C
 
 @pytest.mark.parametrize(
     ("fields", "kind"),
-    [({}, "wrong"), ({"response": ""}, "empty"), ({"n_tokens": 16}, "cut off"), ({"value": 0.5}, "partly right")],
+    [
+        ({}, "wrong"),
+        ({"response": ""}, "empty"),
+        ({"n_tokens": 16}, "wrong"),  # as long as allowed, and ended by itself
+        ({"n_truncated": 1}, "cut off"),
+        ({"n_tokens": 16, "n_truncated": None}, "cut off"),  # scored before it was kept
+        ({"value": 0.5}, "partly right"),
+        ({"parts": {"reason": "not JSON"}}, "malformed"),
+    ],
 )
 def test_faults_are_named_as_far_as_they_are_stored(fields: dict, kind: str, finished: Run, ada: Client) -> None:
     _set_items(finished, "if_rl", "stem", [])
@@ -65,6 +73,14 @@ def test_faults_are_named_as_far_as_they_are_stored(fields: dict, kind: str, fin
         **fields
     )
     assert f'<span class="num">1</span> {kind}' in _page(ada, DRIFT + "?cell=mopd:stem")
+
+
+def test_what_the_grader_said_stands_beside_the_fault_as_text(finished: Run, ada: Client) -> None:
+    _set_items(finished, "if_rl", "stem", [])
+    said = {"reason": "<b>not JSON</b>", "visible": 0.5}
+    _set_items(finished, "mopd", "stem", [0.0], parts=said)
+    page = _page(ada, DRIFT + "?cell=mopd:stem")
+    assert '<span class="quiet">&lt;b&gt;not JSON&lt;/b&gt; · visible 0.5</span>' in page
 
 
 def test_flips_are_filtered_and_come_in_pages(finished: Run, ada: Client) -> None:

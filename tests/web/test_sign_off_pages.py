@@ -132,6 +132,28 @@ def test_stale_is_shown_with_what_changed(proposal: Proposal, ada: Client) -> No
     assert "Stale" not in _page(ada, _address(proposal))
 
 
+def test_the_verdict_ends_with_where_the_sign_off_stands(proposal: Proposal, ada: Client) -> None:
+    grace, link = a_member(proposal.project, "grace", Role.REVIEWER), f'Sign-off: <a href="{_address(proposal)}">'
+    here = f"{link}if_rl at step 6 is"
+    assert f"{here} proposed; it waits for 1 approval</a>." in _page(ada, DRIFT)
+    reviews.review(proposal, Verdict.REQUEST_CHANGES, note="more", by=grace)
+    assert f"{here} proposed; grace requested changes</a>." in _page(ada, DRIFT)
+    reviews.review(proposal, Verdict.APPROVE, note="", by=grace)
+    assert f"{here} approved by grace</a>." in _page(ada, DRIFT)
+    reviews.promote(proposal, "production", by=proposal.proposer)
+    assert f"{here} promoted as production</a>." in _page(ada, DRIFT)
+    assert "Sign-off: if_rl at step 6 is promoted as production." in _page(ada, f"{DRIFT}export/report.md")
+    other = reviews.propose(proposal.checkpoint.run.checkpoints.get(stage=None), note="look", by=proposal.proposer)
+    assert f'Sign-off: <a href="{_address(other)}">base at step 0 is proposed' in _page(ada, DRIFT)
+    reviews.withdraw(other, by=proposal.proposer)
+    ItemResult.objects.filter(score__checkpoint=proposal.checkpoint, item=0).update(value=0.25)
+    assert f"{here} promoted as production, and stale: its scores changed since</a>." in _page(ada, DRIFT)
+
+
+def test_a_run_without_proposals_has_no_word_of_sign_off_in_its_verdict(finished: Run, ada: Client) -> None:
+    assert "Sign-off: " not in _page(ada, DRIFT)
+
+
 def test_replaced_and_outdated_verdicts_stay_and_say_so(proposal: Proposal, ada: Client) -> None:
     grace = a_member(proposal.project, "grace", Role.REVIEWER)
     reviews.review(proposal, Verdict.REJECT, note="too early", by=grace)

@@ -1,8 +1,10 @@
 """From a stage's folder to rows: whole lines, each once."""
 
+from typing import Any
+
 import pytest
 
-from runs.ingest import StepReader, ingest_scores, scoring_folder, stage_folder
+from runs.ingest import MAX_PART, MAX_PARTS, StepReader, ingest_scores, scoring_folder, stage_folder
 from runs.models import Benchmark, Checkpoint, ItemResult, Metric, Run, Score, Stage
 from tests.web.some_runs import a_project, a_run, finish
 from workers.stage_dir import ItemRecord, ScoreRecord, StepRecord, append_record, drop_records_after
@@ -77,9 +79,9 @@ def test_steps_that_a_resumed_trainer_does_again_replace_the_old_ones(stage: Sta
     assert _losses(stage) == {1: 2.0, 2: 1.5, 3: 1.25}
 
 
-def _score(base: Checkpoint, *values: float, response: str = "1") -> None:
+def _score(base: Checkpoint, *values: float, response: str = "1", **said: Any) -> None:
     items = [
-        ItemRecord(item=number, key=f"k{number}", prompt="?", value=value, response=response, n_tokens=2)
+        ItemRecord(item=number, key=f"k{number}", prompt="?", value=value, response=response, n_tokens=2, **said)
         for number, value in enumerate(values)
     ]
     folder = scoring_folder(base)
@@ -109,3 +111,16 @@ def test_what_a_model_writes_can_be_stored_whatever_it_is(run: Run) -> None:
     _score(base, 1.0, response="null \x00, emoji 🦦, quote '\"")
     ingest_scores(base)
     assert ItemResult.objects.get(score__checkpoint=base).response == "null ␀, emoji 🦦, quote '\""
+
+
+def test_what_a_grader_said_is_kept_within_bounds(run: Run) -> None:
+    base = Checkpoint.objects.create(run=run, stage=None, at_step=0, folder="warm/checkpoints/step_000000")
+    said: dict[str, float | str] = {"reason": "x\0" * MAX_PART, "gone": float("nan"), "n" * 500: 1.0}
+    _score(base, 0.0, parts=said | {f"part{n}": 0.0 for n in range(100)}, n_truncated=1)
+    ingest_scores(base)
+    kept = ItemResult.objects.get(score__checkpoint=base)
+    assert kept.n_truncated == 1
+    assert len(kept.parts) == MAX_PARTS
+    assert kept.parts["reason"] == ("x␀" * MAX_PART)[:MAX_PART]
+    assert kept.parts["n" * MAX_PART] == 1.0
+    assert "gone" not in kept.parts

@@ -88,6 +88,7 @@ def _item(number: int, samples: "list[Rollout]") -> ItemRecord:
         response=samples[0].text,
         n_tokens=fmean(len(sample.token_ids) for sample in samples),
         n_truncated=sum(sample.is_truncated for sample in samples),
+        parts=samples[0].grade.parts,
     )
 
 
