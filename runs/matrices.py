@@ -75,5 +75,5 @@ def _cell(score: Score, row: str, values: list[float] | None) -> ScoreCell:
         protocol=digest,
         version=str(benchmark.version),
         settings=settings,
-        samples=settings.get("samples_per_problem", 1),
+        samples=score.samples,
     )

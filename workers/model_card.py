@@ -103,7 +103,7 @@ def _reported(scores: list[ScoreRecord]) -> list[ScoreRecord]:
 
 
 def _metric(score: ScoreRecord) -> str:
-    return f"avg@{score.protocol.get('samples_per_problem', 1)}"
+    return f"avg@{score.samples}"
 
 
 def _settings(spec: ResolvedStageSpec) -> str:
