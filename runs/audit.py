@@ -18,6 +18,7 @@ ACTIONS = {
     "member.removed": "removed",
     "run.held": "held",
     "run.released": "released",
+    "score.topped_up": "asked for more answers to",
 }
 
 

@@ -42,9 +42,13 @@ def compare(before: Values, after: Values, *, k: tuple[int, int] = (1, 1)) -> Co
     interval = min(student[0], counted[0]), max(student[1], counted[1])
     right = _whole(before, k[0]), _whole(after, k[1])
     if right[0] is None or right[1] is None:  # grades between right and wrong: how far luck goes is not known
-        return replace(found, interval=interval, test=f"{found.test}, approximate: {k[0]} and {k[1]} answers per problem")
+        return replace(
+            found, interval=interval, test=f"{found.test}, approximate: {k[0]} and {k[1]} answers per problem"
+        )
     p_value = max(found.p_value, exchanges(right[0], right[1], k=k))
-    return replace(found, interval=interval, p_value=p_value, test=f"{found.test} and exchange of answers, the larger p")
+    return replace(
+        found, interval=interval, p_value=p_value, test=f"{found.test} and exchange of answers, the larger p"
+    )
 
 
 def _over_problems(before: Values, after: Values) -> Comparison:

@@ -94,6 +94,18 @@ def effort_to_decide(
     return Effort(items, None, why_no_samples=samples) if isinstance(samples, str) else Effort(items, samples)
 
 
+def fewest_answers(before: ScoreCell, after: ScoreCell, *, alpha: float = ALPHA, power: float = POWER) -> int:
+    """Count the answers per problem that would decide a change (not 0) if all of its spread were luck.
+
+    The spread then falls as the sum of both checkpoints' 1 / k, so answers are worth as much as problems; as some of it
+    never is luck, fewer answers than these will not decide.
+    """
+    assert before.values is not None, "only a comparison of items can be decided by more answers"
+    assert after.values is not None, "only a comparison of items can be decided by more answers"
+    items = items_needed(_spread(before.values, after.values), after.mean - before.mean, alpha=alpha, power=power)
+    return math.ceil(2 * items / before.n / (1 / before.samples + 1 / after.samples) - 1e-9)
+
+
 def _detectable(matrix: ScoreMatrix, column: str, alpha: float, power: float) -> Detectable:
     pairs = []
     for row in matrix.rows:
