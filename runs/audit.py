@@ -21,6 +21,7 @@ ACTIONS = {
     "run.released": "released",
     "gate.approved": "approved after a gate held",
     "gate.warned": "warned of",
+    "score.topped_up": "asked for more answers to",
 }
 
 

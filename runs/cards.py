@@ -32,6 +32,7 @@ def _on_card(score: dict[str, Any]) -> CardScore:
         protocol=score["protocol"],
         mean=score["mean"],
         n_items=len(score["items"]),
+        samples=score.get("samples", 1),
     )
 
 

@@ -40,6 +40,7 @@ def freeze_all(checkpoints: Iterable[Checkpoint]) -> dict[int, Frozen]:
                 "version": score.benchmark.version,
                 "benchmark": score.benchmark.digest,
                 "protocol": score.benchmark.protocol,
+                "samples": score.samples,
                 "mean": score.mean,
                 "items": [
                     list(pair) for pair in zip(score.item_numbers, score.item_values, strict=True) if None not in pair
@@ -79,6 +80,8 @@ def differences(before: Frozen, after: Frozen) -> list[str]:
 
 def _regraded(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """One line where a benchmark has other results than before, none where it has the same."""
+    if then["samples"] != now["samples"]:
+        return [f"{_name(now)}: {then['samples']} answers to each problem, then {now['samples']}, {_moved(then, now)}"]
     earlier, later = dict(then["items"]), dict(now["items"])
     n_moved = sum(earlier.get(item) != later.get(item) for item in earlier.keys() | later.keys())
     if n_moved:

@@ -4,13 +4,16 @@ import hashlib
 import json
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
 
-from runs.models import Benchmark, Checkpoint, ItemResult, Metric, Run, Score, Stage
+from runs.models import Benchmark, Checkpoint, ItemResult, Metric, Run, Score, Stage, TopUp
+from workers.answers import with_further_answers
 from workers.model_card import CardScore, model_card
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import MODEL_CARD, ScoreRecord, StageDir, StepRecord, read_records, write_text
@@ -43,6 +46,11 @@ def scoring_folder(checkpoint: Checkpoint) -> StageDir:
     """Where a checkpoint's scoring is done."""
     name = checkpoint.stage.name if checkpoint.stage else "base"
     return StageDir(run_folder(checkpoint.run) / name).scoring(checkpoint.at_step)
+
+
+def top_up_folder(top_up: TopUp) -> StageDir:
+    """Where a top-up's answers are sampled."""
+    return scoring_folder(top_up.checkpoint).top_up(top_up.benchmark.domain)
 
 
 @dataclass
@@ -92,11 +100,40 @@ def _storable_metrics(record: StepRecord) -> dict[str, float]:
 
 def ingest_scores(checkpoint: Checkpoint, splits: tuple[str, ...] = SPLITS) -> None:
     """Store a checkpoint's scores of some splits with their items, in one transaction; they replace what was there."""
-    with transaction.atomic():
+    with _scores_locked(checkpoint):
         checkpoint.scores.filter(benchmark__split__in=splits).delete()
         for (_, split), record in _scores(checkpoint).items():
             if split in splits:
                 _store_score(checkpoint, record)
+
+
+def n_scored_answers(checkpoint: Checkpoint, domain: str) -> int:
+    """Count the answers per test problem that a scoring left; FileNotFoundError where its folder has none."""
+    record = _scored(checkpoint).get((domain, "test"))
+    if record is None:
+        path = scoring_folder(checkpoint).scores
+        raise FileNotFoundError(f"found no score of {domain} in {path}, which further answers would be joined with")
+    return record.samples
+
+
+def ingest_top_up(top_up: TopUp) -> int:
+    """Store a topped-up score in place of the one before; returns the answers per problem that it now rests on."""
+    checkpoint, benchmark = top_up.checkpoint, top_up.benchmark
+    record = _scores(checkpoint).get((benchmark.domain, benchmark.split))
+    if record is None or _benchmark(record) != benchmark:
+        return 0
+    with _scores_locked(checkpoint):
+        checkpoint.scores.filter(benchmark=benchmark).delete()
+        _store_score(checkpoint, record)
+    return record.samples
+
+
+@contextmanager
+def _scores_locked(checkpoint: Checkpoint) -> Iterator[None]:
+    """One replacement of a checkpoint's scores at a time: a scoring and top-ups may end together."""
+    with transaction.atomic():
+        Checkpoint.objects.select_for_update(no_key=True).get(pk=checkpoint.pk)
+        yield
 
 
 def write_card(checkpoint: Checkpoint) -> None:
@@ -114,7 +151,9 @@ def write_card(checkpoint: Checkpoint) -> None:
 
 
 def _on_card(score: ScoreRecord) -> CardScore:
-    return CardScore(score.domain, score.split, score.version, score.protocol, score.mean, len(score.items))
+    return CardScore(
+        score.domain, score.split, score.version, score.protocol, score.mean, len(score.items), score.samples
+    )
 
 
 def missing_scores(checkpoint: Checkpoint, splits: tuple[str, ...] = SPLITS) -> list[str]:
@@ -125,6 +164,17 @@ def missing_scores(checkpoint: Checkpoint, splits: tuple[str, ...] = SPLITS) -> 
 
 
 def _scores(checkpoint: Checkpoint) -> dict[tuple[str, str], ScoreRecord]:
+    """Read a checkpoint's scores, each with all the answers that top-ups added."""
+    folder = scoring_folder(checkpoint)
+    found = {}
+    for key, record in _scored(checkpoint).items():
+        further, _ = read_records(folder.top_up(record.domain).scores, ScoreRecord)
+        found[key] = with_further_answers(record, further)
+    return found
+
+
+def _scored(checkpoint: Checkpoint) -> dict[tuple[str, str], ScoreRecord]:
+    """Read what a checkpoint's scoring left."""
     records, _ = read_records(scoring_folder(checkpoint).scores, ScoreRecord)
     return {(record.domain, record.split): record for record in records}
 
@@ -135,6 +185,7 @@ def _store_score(checkpoint: Checkpoint, record: ScoreRecord) -> None:
         benchmark=_benchmark(record),
         mean=record.mean,
         n_items=len(record.items),
+        samples=record.samples,
         response_tokens=sum(item.n_tokens for item in record.items) / max(len(record.items), 1),
     )
     ItemResult.objects.bulk_create(
@@ -142,6 +193,7 @@ def _store_score(checkpoint: Checkpoint, record: ScoreRecord) -> None:
             score=score,
             item=item.item,
             value=item.value,
+            grades=item.grades,
             response=_storable(item.response),
             prompt=_storable(item.prompt),
             n_tokens=item.n_tokens,

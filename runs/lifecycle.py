@@ -10,26 +10,22 @@ which sends a nudge for whatever is ready; a lost nudge is sent again by the bea
       '--resume-- paused <--pause-- queued or running;  cancelled <--cancel-- all but succeeded and failed
 """
 
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, PositiveSmallIntegerField, Q, QuerySet, When
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
 
 from runs import events
-from runs.models import Attempt, Checkpoint, Project, Recipe, Run, Stage, Status
+from runs.models import Attempt, Benchmark, Checkpoint, Project, Recipe, Run, Stage, Status, TopUp
 from runs.needs import unmet_needs, write_stages
+from runs.nudges import nudge
 from runs.reasons import reason_in_words
 from workers.spec import FolderModelSpec
-
-logger = logging.getLogger(__name__)
 
 _AT_REST: dict[str, Any] = {"lease_until": None, "substep": "", "eta_s": None}  # work that nobody holds
 MAX_KILLS = 3  # a process that is killed this often is not started again by itself
@@ -37,7 +33,7 @@ MAX_LOSSES = 5  # nor one whose worker was lost this often: it may be what takes
 UNREADABLE = ("corrupt_checkpoint", "bad_spec")  # codes of a start or teacher that is damaged or gone
 OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 OVER = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
-Work = Stage | Checkpoint
+Work = Stage | Checkpoint | TopUp
 
 
 class NotPossibleError(ValueError):
@@ -108,6 +104,12 @@ def ready_checkpoints() -> QuerySet[Checkpoint]:
     )
 
 
+def ready_top_ups() -> QuerySet[TopUp]:
+    """Top-ups that wait for answers; a run that is paused, held or over has its checkpoints topped up all the same."""
+    being_made_anew = Q(checkpoint__stage__isnull=False) & ~Q(checkpoint__stage__status=Status.SUCCEEDED)
+    return TopUp.objects.exclude(being_made_anew).filter(_is_claimable())
+
+
 def _is_claimable() -> Q:
     lost = Q(status=Status.RUNNING, lease_until__lt=timezone.now())
     return Q(status=Status.QUEUED) | lost
@@ -116,28 +118,20 @@ def _is_claimable() -> Q:
 def tend(run: Run) -> None:
     """Nudge workers about everything of this run that is ready."""
     for stage in ready_stages().filter(run=run):
-        _nudge("workers.train_stage", stage.pk, _queue(run))
+        nudge("workers.train_stage", stage.pk, run)
     for checkpoint in ready_checkpoints().filter(run=run):
-        _nudge("workers.score_checkpoint", checkpoint.pk, _queue(run))
+        nudge("workers.score_checkpoint", checkpoint.pk, run)
+    for top_up in ready_top_ups().filter(run=run):
+        nudge("workers.top_up", top_up.pk, run)
     events.publish(run.public_id, "stages")
 
 
 def tend_all() -> None:
     """Tend every run that has something ready; the beat calls this for whatever was lost."""
-    waiting = set(ready_stages().values_list("run", flat=True)) | set(ready_checkpoints().values_list("run", flat=True))
+    ready: Any = (ready_stages(), ready_checkpoints(), ready_top_ups())
+    waiting = {run for rows in ready for run in rows.values_list("run", flat=True)}
     for run in Run.objects.filter(pk__in=waiting):
         tend(run)
-
-
-def _queue(run: Run) -> str:
-    return settings.FOLDER_MODEL_QUEUE if run.document["model"]["kind"] == "folder" else "cpu"
-
-
-def _nudge(task: str, pk: int, queue: str) -> None:
-    try:
-        current_app.signature(task, args=(pk,)).apply_async(queue=queue, expires=60, retry=False)
-    except (BrokerError, OSError) as error:
-        logger.warning("no nudge for %s %s, the beat sends it again: %s", task, pk, error)
 
 
 # Claim, beat, end: what workers do ------------------------------------------------------------------------------
@@ -145,17 +139,17 @@ def _nudge(task: str, pk: int, queue: str) -> None:
 
 def claim_stage(pk: int, *, worker: str) -> Claim | None:
     """Take a ready stage; None if another worker was faster or it is no longer ready."""
-    claim = _claim(ready_stages(), Stage, pk, worker)
-    if claim is None:
-        return None
-    Attempt.objects.create(stage_id=pk, number=claim.attempt, worker=worker)
-    return None if _was_lost_too_often(claim) else claim
+    return _claim(ready_stages(), Stage, pk, worker)
 
 
 def claim_checkpoint(pk: int, *, worker: str) -> Claim | None:
     """Take a checkpoint for scoring; None if another worker was faster."""
-    claim = _claim(ready_checkpoints(), Checkpoint, pk, worker)
-    return None if claim is None or _was_lost_too_often(claim) else claim
+    return _claim(ready_checkpoints(), Checkpoint, pk, worker)
+
+
+def claim_top_up(pk: int, *, worker: str) -> Claim | None:
+    """Take a top-up; None if another worker was faster."""
+    return _claim(ready_top_ups(), TopUp, pk, worker)
 
 
 def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
@@ -177,8 +171,11 @@ def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
         if changed != 1:
             return None
         work = kind.objects.select_related("run").get(pk=pk)  # our own UPDATE holds the row until this commits
+        if isinstance(work, Stage):
+            Attempt.objects.create(stage=work, number=work.attempt, worker=worker)
     events.publish(work.run.public_id, "stages")
-    return Claim(work, work.attempt)
+    claim = Claim(work, work.attempt)
+    return None if _was_lost_too_often(claim) else claim
 
 
 def _was_lost_too_often(claim: Claim) -> bool:
@@ -210,7 +207,7 @@ def finish_stage(claim: Claim, *, folder: str) -> bool:
 
 
 def finish_scoring(claim: Claim) -> bool:
-    """Record that a checkpoint is scored; False if the claim was lost."""
+    """Record that a checkpoint is scored, or topped up; False if the claim was lost."""
     if not _end(claim, Status.SUCCEEDED):
         return False
     tend(claim.work.run)
@@ -312,13 +309,13 @@ def retry(run: Run) -> None:
     A checkpoint of a stage's middle that cannot be read is given up: nothing but a point of a curve follows from it.
     """
     run.checkpoints.filter(is_mid_stage=True, status=Status.FAILED, failure_code__in=UNREADABLE).delete()
-    _queue_sources(run.stages.all(), run.checkpoints.all())
+    _queue_sources(run.stages.all(), run.checkpoints.all(), TopUp.objects.none())
     _move(run, (Status.FAILED, Status.CANCELLED), Status.QUEUED, "retry")
 
 
 def retry_stage(stage: Stage) -> None:
     """Queue one failed or cancelled stage again."""
-    _queue_sources(Stage.objects.filter(pk=stage.pk), Checkpoint.objects.none())
+    _queue_sources(Stage.objects.filter(pk=stage.pk), Checkpoint.objects.none(), TopUp.objects.none())
     asked = Stage.objects.filter(pk=stage.pk, status__in=(Status.FAILED, Status.CANCELLED))
     if not asked.update(**_queued_afresh()):
         now = Stage.objects.get(pk=stage.pk).status
@@ -333,7 +330,7 @@ def score_again(checkpoint: Checkpoint) -> None:
             f"the results of {checkpoint.run} were published elsewhere; there are no weights to score"
         )
     one = Checkpoint.objects.filter(pk=checkpoint.pk)
-    _queue_sources(Stage.objects.none(), one)
+    _queue_sources(Stage.objects.none(), one, TopUp.objects.none())
     if not one.filter(status__in=OVER).update(**_queued_afresh()):
         raise NotPossibleError(
             f"{checkpoint} is {checkpoint.status}, only one whose scoring is over can be scored again"
@@ -341,12 +338,30 @@ def score_again(checkpoint: Checkpoint) -> None:
     tend(checkpoint.run)
 
 
-def _queue_sources(stages: QuerySet[Stage], scorings: QuerySet[Checkpoint]) -> None:
+def queue_top_up(checkpoint: Checkpoint, benchmark: Benchmark, *, samples: int, by: User) -> TopUp | None:
+    """Queue a checkpoint for `samples` answers per problem in all; None where it is queued or at work already.
+
+    To be called in a transaction; of two who ask at once, the second waits for it and gets None.
+    """
+    asked = {"samples": samples, "asked_by": by}
+    row, is_new = TopUp.objects.get_or_create(
+        checkpoint=checkpoint, benchmark=benchmark, defaults={"run": checkpoint.run, **asked}
+    )
+    over = TopUp.objects.filter(pk=row.pk, status__in=OVER)
+    _queue_sources(Stage.objects.none(), Checkpoint.objects.none(), over)
+    if not is_new and not over.update(**asked, **_queued_afresh(), step=0, n_steps=0):
+        return None
+    transaction.on_commit(lambda: tend(checkpoint.run))
+    return row
+
+
+def _queue_sources(stages: QuerySet[Stage], scorings: QuerySet[Checkpoint], top_ups: QuerySet[TopUp]) -> None:
     """Queue again whatever left weights that these could not read: its worker makes anew what is damaged, if anything is."""
     unreadable = {"status": Status.FAILED, "failure_code__in": UNREADABLE}
     starved, unscored = list(stages.filter(**unreadable)), list(scorings.filter(**unreadable))
-    affected: list[Work] = [*starved, *unscored]
-    sources = Q(needed_by__stage__in=starved) | Q(checkpoints__in=unscored)
+    short = list(top_ups.filter(**unreadable))
+    affected: list[Work] = [*starved, *unscored, *short]
+    sources = Q(needed_by__stage__in=starved) | Q(checkpoints__in=unscored) | Q(checkpoints__top_ups__in=short)
     builders = Q(position=0, run__in=[work.run for work in affected])  # the base may be what is damaged
     found = Stage.objects.filter(sources | builders, status=Status.SUCCEEDED).values_list("pk", flat=True)
     Stage.objects.filter(pk__in=set(found), status=Status.SUCCEEDED).update(**_queued_afresh())

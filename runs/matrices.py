@@ -27,6 +27,17 @@ def score_matrix(run: Run, *, split: str = "test", before: int | None = None) ->
     return ScoreMatrix(rows, columns, {key: cell for key, cell in cells.items() if key[0] in known})
 
 
+def scores_of_domain(run: Run, domain: str) -> dict[str, Score]:
+    """Find a domain's test score of every row, with its benchmark and checkpoint; of several of a stage the last stands."""
+    found = (
+        Score.objects.filter(checkpoint__run=run, benchmark__domain=domain, benchmark__split="test")
+        .filter(checkpoint__is_mid_stage=False)
+        .select_related("benchmark", "checkpoint__stage")
+        .order_by("checkpoint__at_step")
+    )
+    return {score.checkpoint.stage.name if score.checkpoint.stage else BASE: score for score in found}
+
+
 def _column(benchmark: dict[str, Any]) -> ColumnInfo:
     """A published benchmark names itself, and nobody knows what guessing would score on it."""
     if "title" in benchmark:
@@ -92,5 +103,5 @@ def _cell(score: Score, row: str, values: list[float] | None) -> ScoreCell:
         protocol=digest,
         version=str(benchmark.version),
         settings=settings,
-        samples=settings.get("samples_per_problem", 1),
+        samples=score.samples,
     )

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 from runs.drift.teachers import choose_teachers
-from runs.ingest import checkpoint_folder, scoring_folder, stage_folder
+from runs.ingest import checkpoint_folder, n_scored_answers, scoring_folder, stage_folder, top_up_folder
 from runs.matrices import score_matrix
-from runs.models import Checkpoint, Run, Stage
-from workers.spec import BASE, BEST, MOPDSpec, RecipeSpec, ResolvedStageSpec, ScoringSpec
+from runs.models import Checkpoint, Run, Stage, TopUp
+from workers.spec import BASE, BEST, MOPDSpec, RecipeSpec, ResolvedStageSpec, ScoringSpec, TopUpSpec
 from workers.stage_dir import write_document
 
 
@@ -32,6 +32,24 @@ def write_scoring_spec(checkpoint: Checkpoint) -> None:
         benchmarks=recipe.benchmarks,
     )
     write_document(folder.spec, spec)
+
+
+def write_top_up_spec(top_up: TopUp) -> None:
+    """Write the spec.json of a top-up; what a former one left as done is not all of this one."""
+    checkpoint, folder = top_up.checkpoint, top_up_folder(top_up)
+    recipe = RecipeSpec.model_validate(checkpoint.run.document)
+    domain = top_up.benchmark.domain
+    spec = TopUpSpec(
+        run=checkpoint.run.public_id,
+        seed=recipe.seed,
+        checkpoint_folder=_as_seen_from(folder.path, checkpoint_folder(checkpoint)),
+        benchmark=next(benchmark for benchmark in recipe.benchmarks if benchmark.domain == domain),
+        version=top_up.benchmark.version,
+        n_scored=n_scored_answers(checkpoint, domain),
+        n_answers=top_up.samples,
+    )
+    write_document(folder.spec, spec)
+    folder.outcome.unlink(missing_ok=True)
 
 
 def _resolve(stage: Stage) -> ResolvedStageSpec:

@@ -19,7 +19,7 @@ _KINDS = {"sft": "supervised fine-tuning", "grpo": "GRPO", "mopd": "multi-domain
 
 @dataclass(frozen=True)
 class CardScore:
-    """What a card says of one benchmark; `mean` 0 to 1, of `n_items` problems."""
+    """What a card says of one benchmark; `mean` 0 to 1, of `n_items` problems with `samples` answers each."""
 
     domain: str
     split: str
@@ -27,10 +27,11 @@ class CardScore:
     protocol: Mapping[str, float | int | str]
     mean: float
     n_items: int
+    samples: int
 
     @property
     def metric(self) -> str:
-        return f"avg@{self.protocol.get('samples_per_problem', 1)}"
+        return f"avg@{self.samples}"
 
 
 def model_card(

@@ -23,7 +23,7 @@ from workers.stage_spec import GRPOSpec, MOPDSpec, SFTSpec, StageSpec
 __all__ = [
     "BASE", "BEST", "BenchmarkSpec", "FolderModelSpec", "GRPOSpec", "GateSpec", "LoRASpec", "MOPDSpec", "ModelSpec",
     "RecipeSpec", "ResolvedStageSpec", "RewardModelSpec", "SFTSpec", "ScoringSpec", "Spec", "SpecRuleError", "StageSpec",
-    "TinyModelSpec",
+    "TinyModelSpec", "TopUpSpec",
 ]  # fmt: skip
 
 
@@ -209,3 +209,15 @@ class ScoringSpec(Spec):
     seed: int
     checkpoint_folder: str
     benchmarks: tuple[BenchmarkSpec, ...] = Field(strict=False)
+
+
+class TopUpSpec(Spec):
+    """One checkpoint that gets further answers to a benchmark's test problems: `spec.json` in its top-up folder."""
+
+    run: str
+    seed: int
+    checkpoint_folder: str
+    benchmark: BenchmarkSpec
+    version: int  # of the domain's problems, which the answers that are there are to
+    n_scored: int  # answers per problem that the checkpoint's scoring left
+    n_answers: int  # answers per problem to have in the end

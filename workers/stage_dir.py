@@ -11,6 +11,7 @@ This folder is the whole contract between the web and the trainer.
     resume/step_000180/           weights and optimiser state to go on from; only the last is kept
     reward_model/                 the reward model of a stage that learned one
     scoring/step_000200/          the scoring folder of a checkpoint: spec.json, scores.jsonl, log.txt, outcome.json
+    scoring/step_000200/top_up/stem/   the same files of further answers to one benchmark's problems
     log.txt                       what the process printed
     outcome.json                  an Outcome, written last: done, stopped, or why it failed
 
@@ -27,9 +28,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 logger = logging.getLogger(__name__)
 Record = TypeVar("Record", bound=BaseModel)
@@ -73,14 +74,17 @@ class RolloutRecord(_Record):
 
 
 class ItemRecord(_Record):
-    """One benchmark problem's result: `value` is the mean grade over k samples, 0 to 1; `response` the first sample,
-    and `parts` what its grader said of it.
+    """One benchmark problem's result: `value` is the mean grade of its answers, 0 to 1; `response` the first of them, and
+    `parts` what its grader said of it.
+
+    `grades` holds each answer's, in the order they were sampled; empty where a record was written before they were kept.
     """
 
     item: int
     key: str
     prompt: str
     value: FiniteFloat
+    grades: list[FiniteFloat] = []
     response: str
     n_tokens: FiniteFloat
     n_truncated: int = Field(0, ge=0, lt=2**31)
@@ -88,19 +92,33 @@ class ItemRecord(_Record):
 
 
 class ScoreRecord(_Record):
-    """One benchmark on one checkpoint; `protocol` says how, so that scores of different protocols are never mixed."""
+    """One benchmark on one checkpoint; `protocol` says how, so that scores of different protocols are never mixed.
+
+    How many answers each problem got is no part of it: more of them measure the same, only more precisely.
+    """
 
     domain: str
     split: Literal["validation", "test"]
     version: int
     protocol: dict[str, float | int | str]
+    samples: int = Field(1, ge=1)  # answers per problem
+    after: int = Field(0, ge=0)  # answers per problem that came before these: 0, or those that a top-up found
     mean: FiniteFloat
     items: list[ItemRecord]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older_ones(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Records used to name the answers per problem in their protocol."""
+        protocol = dict(data.get("protocol", {}))
+        if "samples_per_problem" not in protocol:
+            return data
+        return {**data, "samples": protocol.pop("samples_per_problem"), "protocol": protocol}
 
 
 class Outcome(_Record):
     """How a process ended. `code` is a stable word for `failed`: out_of_memory, too_large, not_finite, disk_full,
-    corrupt_checkpoint, bad_spec, error.
+    corrupt_checkpoint, bad_spec, other_version, error.
     """
 
     status: Literal["done", "stopped", "failed"]
@@ -156,6 +174,10 @@ class StageDir:
 
     def scoring(self, step: int) -> "StageDir":
         return StageDir(self.path / "scoring" / step_name(step))
+
+    def top_up(self, domain: str) -> "StageDir":
+        """Where a scoring folder keeps further answers to a domain's test problems."""
+        return StageDir(self.path / "top_up" / domain)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -253,6 +275,14 @@ def _record(line: bytes, kind: type[Record], path: Path) -> Record | None:
     except ValueError as error:
         logger.warning("%s: passed over a line that is no %s: %s", path, kind.__name__, str(error)[:300])
         return None
+
+
+def keep_whole_records(path: Path, kind: type[Record]) -> list[Record]:
+    """Cut a half-written last line before more are appended; returns the records that stay."""
+    records, _ = read_records(path, kind)
+    if path.exists():
+        write_text(path, "".join(record.model_dump_json() + "\n" for record in records))
+    return records
 
 
 def drop_records_after(path: Path, step: int) -> None:

@@ -21,7 +21,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from django.db.migrations.executor import MigrationExecutor
 
 from runs import estimates, events, gates, ingest, lifecycle, resolve
-from runs.models import Checkpoint, Stage
+from runs.models import Checkpoint, Stage, TopUp
 from workers import launch
 from workers.estimate import TooLargeError
 from workers.stage_dir import FolderBusyError, Outcome, Progress, StageDir, is_whole, read_document, write_text
@@ -142,6 +142,32 @@ def score_checkpoint(checkpoint_id: int) -> None:
         module=launch.SCORE,
         prepare=lambda: resolve.write_scoring_spec(checkpoint),
         look=look,
+        succeed=succeed,
+    )
+
+
+@shared_task(name="workers.top_up")
+def top_up(top_up_id: int) -> None:
+    """Sample further answers to a benchmark's problems, if the top-up can be claimed."""
+    claim = lifecycle.claim_top_up(top_up_id, worker=_worker_name())
+    if claim is None:
+        return
+    asked = claim.work
+    assert isinstance(asked, TopUp)
+
+    def succeed() -> None:
+        n_answers = ingest.ingest_top_up(asked)
+        if n_answers < asked.samples:
+            raise ResultsMissingError(f"found {n_answers} answers to each problem, expected {asked.samples}")
+        ingest.write_card(asked.checkpoint)
+        lifecycle.finish_scoring(claim)
+
+    _carry_out(
+        claim,
+        ingest.top_up_folder(asked),
+        module=launch.TOP_UP,
+        prepare=lambda: resolve.write_top_up_spec(asked),
+        look=lambda: {},
         succeed=succeed,
     )
 

@@ -55,6 +55,7 @@ class ScoreOut(serializers.Serializer[Any]):
         child=serializers.FloatField(), min_length=2, max_length=2, allow_null=True, help_text="95 %"
     )
     n_items = serializers.IntegerField()
+    samples = serializers.IntegerField(help_text="Answers per problem: k of avg@k")
     response_tokens = serializers.FloatField(help_text="Mean length of an answer")
     created_at = serializers.DateTimeField()
 
@@ -62,6 +63,9 @@ class ScoreOut(serializers.Serializer[Any]):
 class ItemOut(serializers.Serializer[Any]):
     item = serializers.IntegerField(help_text="Place in the benchmark, the same for every checkpoint")
     value = serializers.FloatField(help_text="Mean grade over the samples, 0 to 1")
+    grades = serializers.ListField(
+        child=serializers.FloatField(), help_text="Of each sample, in order; empty where only their mean was kept"
+    )
     prompt = serializers.CharField()
     response = serializers.CharField(help_text="The first sample")
     n_tokens = serializers.FloatField(help_text="Mean length of the samples")
@@ -136,6 +140,7 @@ def _with_interval(score: Score, values: list[float]) -> dict[str, Any]:
         "mean": score.mean,
         "interval": interval,
         "n_items": score.n_items,
+        "samples": score.samples,
         "response_tokens": score.response_tokens,
         "created_at": score.created_at,
     }

@@ -50,6 +50,7 @@ class DriftScore(serializers.Serializer[Any]):
     mean = serializers.FloatField(help_text="0 to 1")
     interval = _interval()
     n_items = serializers.IntegerField(source="n")
+    samples = serializers.IntegerField(help_text="Answers per problem behind each item's value")
     benchmark = serializers.CharField(source="protocol", help_text="The benchmark's digest")
 
 

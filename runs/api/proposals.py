@@ -53,6 +53,7 @@ class FrozenScore(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     benchmark = serializers.CharField(help_text="The benchmark's digest")
     protocol = serializers.DictField()
+    samples = serializers.IntegerField(help_text="Answers per problem")
     mean = serializers.FloatField(help_text="0 to 1")
     items = serializers.ListField(
         child=serializers.ListField(child=serializers.FloatField()), help_text="Pairs of item and value"

@@ -28,7 +28,7 @@ class Failure(serializers.Serializer[Any]):
 
 
 class Work(serializers.Serializer[Any]):
-    """What a worker does: a stage's training, or a checkpoint's scoring."""
+    """What a worker does: a stage's training, a checkpoint's scoring, or a top-up."""
 
     status = serializers.ChoiceField(choices=Status.choices, source="shown_status")
     attempt = serializers.IntegerField(help_text="How many times it was begun")

@@ -20,6 +20,7 @@ from runs.drift.intervals import ALPHA, Values, variance_of_mean
 from runs.drift.matrix import ScoreCell, ScoreMatrix
 
 POWER = 0.8
+ONE_ANSWER = "with one answer per problem luck cannot be told from difficulty; two or more would tell"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def effort_to_decide(
     average luck out; the differences between problems stay, so beyond some size only more problems help:
 
         s^2(k) = t + w / k    w: variance of single answers, v (1 - v) k / (k - 1) per problem of mean v, both checkpoints
+
+    The checkpoints may have unequal k now; the samples are those that both would need.
     """
     if why := why_incomparable(before, after):
         return Effort(why_no_items=why, why_no_samples=why)
@@ -89,6 +92,18 @@ def effort_to_decide(
     items = items_needed(spread, wanted, alpha=alpha, power=power)
     samples = _samples_needed(before, after, spread, wanted / _distance(alpha, power))
     return Effort(items, None, why_no_samples=samples) if isinstance(samples, str) else Effort(items, samples)
+
+
+def fewest_answers(before: ScoreCell, after: ScoreCell, *, alpha: float = ALPHA, power: float = POWER) -> int:
+    """Count the answers per problem that would decide a change (not 0) if all of its spread were luck.
+
+    The spread then falls as the sum of both checkpoints' 1 / k, so answers are worth as much as problems; as some of it
+    never is luck, fewer answers than these will not decide.
+    """
+    assert before.values is not None, "only a comparison of items can be decided by more answers"
+    assert after.values is not None, "only a comparison of items can be decided by more answers"
+    items = items_needed(_spread(before.values, after.values), after.mean - before.mean, alpha=alpha, power=power)
+    return math.ceil(2 * items / before.n / (1 / before.samples + 1 / after.samples) - 1e-9)
 
 
 def _detectable(matrix: ScoreMatrix, column: str, alpha: float, power: float) -> Detectable:
@@ -113,22 +128,21 @@ def _detectable(matrix: ScoreMatrix, column: str, alpha: float, power: float) ->
 
 def _samples_needed(before: ScoreCell, after: ScoreCell, spread: float, error: float) -> int | str:
     """Find the least k with s^2(k) / n <= error^2, or say why there is none."""
-    k, n = before.samples, before.n
-    if after.samples != k or k < 2:
-        return "with one answer per problem luck cannot be told from difficulty; two or more would tell"
-    luck = _luck(before.values, k), _luck(after.values, k)
+    if min(before.samples, after.samples) < 2:
+        return ONE_ANSWER
+    luck = _luck(before), _luck(after)
     if luck[0] is None or luck[1] is None:
         return "answers are graded by degrees, so their luck is unknown"
-    within = luck[0] + luck[1]
-    between = max(0.0, spread**2 - within / k)
-    room = n * error**2 - between
+    between = max(0.0, spread**2 - luck[0] / before.samples - luck[1] / after.samples)
+    room = before.n * error**2 - between
     if room <= 0:
         return "the problems themselves differ too much; only more problems decide"
-    return max(1, math.ceil(within / room - 1e-9))
+    return max(1, math.ceil((luck[0] + luck[1]) / room - 1e-9))
 
 
-def _luck(values: Values | None, k: int) -> float | None:
+def _luck(cell: ScoreCell) -> float | None:
     """Estimate the mean variance of one answer, without bias; None where answers are not plainly right or wrong."""
+    values, k = cell.values, cell.samples
     if values is None or np.abs(values * k - np.rint(values * k)).max() > 1e-6:
         return None
     return float((values * (1 - values)).mean()) * k / (k - 1)

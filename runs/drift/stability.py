@@ -52,7 +52,11 @@ def stability_gap(before: ScoreCell, during: Mapping[int, ScoreCell], after: Sco
     lasting = None if why_incomparable(before, after) else before.mean - after.mean
     if before.values is None or any(cell.values is None for cell in steps.values()):
         return StabilityGap(step, depth, lasting, reason=NO_ITEMS)
-    tests = {at: compare(cell.values, before.values) for at, cell in steps.items() if cell.values is not None}
+    tests = {
+        at: compare(cell.values, before.values, k=(cell.samples, before.samples))
+        for at, cell in steps.items()
+        if cell.values is not None
+    }
     adjusted = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
     return StabilityGap(step, depth, lasting, tests[step].interval, adjusted[step])
 

@@ -10,6 +10,7 @@ from runs.models.recipe import Recipe
 from runs.models.review import Alias, AuditEntry, Proposal, Review, ReviewPolicy, Verdict
 from runs.models.run import Attempt, Need, Run, Stage
 from runs.models.score import Benchmark, ItemResult, Score
+from runs.models.top_up import TopUp
 
 __all__ = [
     "Alias",
@@ -39,5 +40,6 @@ __all__ = [
     "Stage",
     "Status",
     "Thread",
+    "TopUp",
     "Verdict",
 ]

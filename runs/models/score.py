@@ -1,12 +1,16 @@
 """Benchmarks, and what checkpoints scored on them."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from runs.models.checkpoint import Checkpoint
 
 
 class Benchmark(models.Model):
-    """A fixed set of held-out problems with a protocol. Scores of two benchmarks are never joined in one line."""
+    """A fixed set of held-out problems with a protocol. Scores of two benchmarks are never joined in one line.
+
+    How many answers each problem got is no part of it: that makes a score more precise, not another one.
+    """
 
     domain = models.CharField(max_length=40)
     split = models.CharField(max_length=12)  # test, or validation, which only chooses teachers
@@ -28,6 +32,7 @@ class Score(models.Model):
     benchmark = models.ForeignKey(Benchmark, on_delete=models.PROTECT, related_name="scores")
     mean = models.FloatField()  # 0 to 1
     n_items = models.PositiveIntegerField()
+    samples = models.PositiveSmallIntegerField(default=1)  # answers per problem: k of avg@k
     response_tokens = models.FloatField()  # mean length of an answer
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -44,8 +49,9 @@ class ItemResult(models.Model):
 
     score = models.ForeignKey(Score, on_delete=models.CASCADE, related_name="items")
     item = models.PositiveIntegerField()
-    value = models.FloatField()  # mean over k samples, 0 to 1
-    response = models.TextField()  # the first sample
+    value = models.FloatField()  # mean over all answers, 0 to 1
+    grades = ArrayField(models.FloatField(), default=list)  # of each answer, as they were sampled; empty: not kept
+    response = models.TextField()  # the first answer
     prompt = models.TextField()
     n_tokens = models.FloatField()
     n_truncated = models.PositiveIntegerField(null=True)  # samples that were cut off; None: scored before it was kept

@@ -8,12 +8,16 @@ from runs.drift.changes import Change, change_between
 from runs.drift.intervals import ALPHA
 from runs.drift.matrix import ScoreCell, ScoreMatrix
 from runs.drift.power import effort_to_decide
+from runs.drift.top_up import TopUpPlan
+from runs.matrices import scores_of_domain
 from runs.models import Run
 from runs.pages.causes import causes_view
 from runs.pages.drift_view import DriftView
-from runs.pages.flips import flips_view, scores_of_domain
+from runs.pages.flips import flips_view
 from runs.pages.matrix_view import change_words, shown_changes
+from runs.pages.top_ups import plan_words, top_up_view
 from runs.report import DriftReport
+from runs.top_ups import plan_between
 
 
 def chosen_cell(report: DriftReport, run: Run, view: DriftView) -> dict[str, Any] | None:
@@ -39,6 +43,7 @@ def chosen_cell(report: DriftReport, run: Run, view: DriftView) -> dict[str, Any
         "score_text": words.joined(words.score(now.mean), words.score_interval(now.interval)),
         "scored": scored,
         "protocol": [(name.replace("_", " "), value) for name, value in scored.benchmark.protocol.items()],
+        "answers": scored.samples,
         "reason": change.reason,
         "before": matrix.row(change.reference) if change.reference else None,
         "causes": causes_view(run, decisive_row(matrix, domain, change.reference or row, row).key),
@@ -47,9 +52,11 @@ def chosen_cell(report: DriftReport, run: Run, view: DriftView) -> dict[str, Any
     if earlier is None:
         return chosen
     only, page = view.query.get("only", ""), view.query.get("page", "")
+    plan = plan_between(matrix, domain, earlier.row, row) if change.is_known and not change.is_significant else None
     return chosen | {
         "change_text": change_words(change),
-        "effort": _effort(report, change, earlier, now),
+        "effort": _effort(report, plan, change, earlier, now) if plan else "",
+        "top_up": top_up_view(run, plan, earlier, now),
         "lengths": (scores[earlier.row].response_tokens, scored.response_tokens),
         "flips": flips_view(matrix, scores, before=earlier, after=now, only=only, page=page),
         "query": view.address(cell=f"{row}:{domain}", before=earlier.row).removeprefix("?"),
@@ -91,10 +98,8 @@ def _change(report: DriftReport, view: DriftView, now: ScoreCell) -> Change:
     return change_between(report.matrix, now.column, before, now.row) if is_other else shown
 
 
-def _effort(report: DriftReport, change: Change, before: ScoreCell, now: ScoreCell) -> str:
+def _effort(report: DriftReport, plan: TopUpPlan, change: Change, before: ScoreCell, now: ScoreCell) -> str:
     """Say what it would take to tell an undecided change from noise, were it as large as it looks."""
-    if not change.is_known or change.is_significant:
-        return ""
     if not change.difference:
         seen = report.detectable[now.column].change
         would = f"; a true one of {words.score(seen)} points is found in 8 of 10 cases" if seen else ""
@@ -102,11 +107,6 @@ def _effort(report: DriftReport, change: Change, before: ScoreCell, now: ScoreCe
     found = effort_to_decide(before, now, alpha=ALPHA / len(report.matrix.columns))
     if found.items is None:
         return found.why_no_items
-    by_items = f"{found.items:,} problems with {_answers(now.samples)} each find a change of this size in 8 of 10 cases"
-    if found.samples is None:
-        return f"{by_items}. More answers to these {now.n} problems: {found.why_no_samples}"
-    return f"{by_items}; so do {_answers(found.samples)} to each of these {now.n} problems"
-
-
-def _answers(count: int) -> str:
-    return f"{count:,} answer{'' if count == 1 else 's'}"
+    each = f"{now.samples:,} answer{'' if now.samples == 1 else 's'} each"
+    by_items = f"{found.items:,} problems with {each} find a change of this size in 8 of 10 cases"
+    return f"{by_items}. {plan_words(plan, n=now.n)}"

@@ -28,6 +28,7 @@ from runs.pages.review_sections import review_sections
 from runs.pages.run_words import run_seconds
 from runs.pages.stage_lines import strip, trained_tokens
 from runs.pages.teachers import teachers_view
+from runs.pages.top_ups import is_topping_up
 from runs.report import DriftReport, drift_report
 
 
@@ -40,6 +41,8 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     view, role = read_view(request, report.matrix), role_in(request.user, run.project)
     baseline = find_baseline(run, report, view)
     chosen = chosen_cell(report, run, view)
+    if request.GET.get("part") == "top-up":
+        return render(request, "runs/_top_up.html", {"top_up": chosen and chosen.get("top_up"), "view": view})
     sections = review_sections(request, run, cell=chosen["key"] if chosen else "")
     is_part = request.GET.get("part") == "drift"
     context = (
@@ -61,6 +64,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "recoveries": [recovery_view(found, run) for found in report.recoveries],
             "n_scored": len(report.matrix.scored_rows()),
             "chosen": chosen,
+            "is_live": run.status != Status.SUCCEEDED or is_topping_up(run),
             "pair": pair_form(report, view, chosen),
             "teachers": teachers_view(report, run),
             "lineage": lineage_view(report, run),

@@ -11,8 +11,7 @@ from django.db.models.functions import Left, Length
 from runs.drift.answers import Graded, Piece, fault_in_words, mark_differences, name_fault
 from runs.drift.flips import Flip, Flips, find_flips, rank_flips
 from runs.drift.matrix import RowInfo, ScoreCell, ScoreMatrix
-from runs.models import ItemResult, Run, Score
-from workers.spec import BASE
+from runs.models import ItemResult, Score
 
 FLIPS_PER_PAGE = 10
 MAX_SHOWN = 2000  # characters of a prompt or an answer; the API has the whole of it
@@ -80,17 +79,6 @@ def flips_view(
         "items": _views(matrix, scores, before, after, paged),
         "kinds": _kinds(scores[after.row], flips.lost),
     }
-
-
-def scores_of_domain(run: Run, domain: str) -> dict[str, Score]:
-    """Find a domain's test score of every row, with its benchmark and checkpoint; of several of a stage the last stands."""
-    found = (
-        Score.objects.filter(checkpoint__run=run, benchmark__domain=domain, benchmark__split="test")
-        .filter(checkpoint__is_mid_stage=False)
-        .select_related("benchmark", "checkpoint__stage")
-        .order_by("checkpoint__at_step")
-    )
-    return {score.checkpoint.stage.name if score.checkpoint.stage else BASE: score for score in found}
 
 
 def _views(

@@ -25,6 +25,7 @@ from runs.pages import (
     sign_in,
     threads,
     tokens,
+    top_ups,
 )
 
 run_pages: tuple[list[URLPattern | URLResolver], str] = (
@@ -48,6 +49,7 @@ run_pages: tuple[list[URLPattern | URLResolver], str] = (
                     path("<int:number>/drift/figures/<slug:name>/", drift_figures.figure, name="drift-figure"),
                     path("<int:number>/drift/export/<str:name>", drift_export.export, name="drift-export"),
                     path("<int:number>/drift/score/", missing_scores.score_again, name="score-again"),
+                    path("<int:number>/drift/top-up/", top_ups.top_up, name="top-up"),
                     path("<int:number>/threads/", threads.run_threads, name="threads"),
                     path("<int:number>/hold/", run_page.hold, name="hold"),
                     path("<int:number>/release/", run_page.release, name="release"),

@@ -164,7 +164,7 @@ def test_what_does_not_fit_the_status_is_refused_in_words(run: Run) -> None:
 
 def test_the_beat_finds_whatever_was_lost(run: Run, monkeypatch) -> None:
     nudged: list[tuple[str, int]] = []
-    monkeypatch.setattr(lifecycle, "_nudge", lambda task, pk, queue: nudged.append((task, pk)))
+    monkeypatch.setattr(lifecycle, "nudge", lambda task, pk, run: nudged.append((task, pk)))
     lifecycle.tend_all()
     assert nudged == [("workers.train_stage", _stage(run, "warm").pk)]
     begin(run, "warm")

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from workers.spec import BenchmarkSpec, ScoringSpec
-from workers.stage_dir import ItemRecord, Outcome, ScoreRecord, StageDir, append_record, read_records, write_text
+from workers.stage_dir import ItemRecord, Outcome, ScoreRecord, StageDir, append_record, keep_whole_records
 from workers.training.process import StopRequest, Work, run_in_folder
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def score(folder: StageDir, stop: StopRequest) -> Outcome:
     set_up_torch()
     spec = ScoringSpec.model_validate_json(folder.spec.read_text())
     wanted = [(benchmark, split) for split in SPLITS for benchmark in spec.benchmarks]
-    scored = _keep_whole_lines(folder)
+    scored = {(record.domain, record.split) for record in keep_whole_records(folder.scores, ScoreRecord)}
     report = Reporter(folder, len(wanted))
     report.tell("load", now=True)
     policy = load_checkpoint(folder.path / spec.checkpoint_folder)
@@ -54,17 +54,27 @@ def score(folder: StageDir, stop: StopRequest) -> Outcome:
 
 
 def score_benchmark(
-    policy: "Policy", sampler: "Sampler", benchmark: BenchmarkSpec, split: Split, seed: int
+    policy: "Policy",
+    sampler: "Sampler",
+    benchmark: BenchmarkSpec,
+    split: Split,
+    seed: int,
+    *,
+    k: int | None = None,
+    after: int = 0,
 ) -> ScoreRecord:
-    """Sample k answers to each problem of a split and grade them."""
+    """Sample k answers to each problem of a split, by default as many as the benchmark asks for, and grade them.
+
+    after: answers per problem that are there already; whatever it is, these are others.
+    """
     from workers.training.domains import DOMAINS, benchmark_problems
     from workers.training.sampling import grade_rollouts, sample_rollouts
     from workers.training.seeds import torch_rng
 
     n_problems = benchmark.n_problems if split == "test" else benchmark.n_validation
     problems = benchmark_problems(benchmark.domain, split, n_problems)
-    generator = torch_rng(seed, "score", benchmark.domain, split)
-    k = benchmark.samples_per_problem
+    generator = torch_rng(seed, "score", benchmark.domain, split, *(("after", after) if after else ()))
+    k = k or benchmark.samples_per_problem
     rollouts = sample_rollouts(policy, sampler, problems, k, benchmark, generator)
     grade_rollouts(rollouts)
     items = [_item(number, rollouts[number * k : (number + 1) * k]) for number in range(n_problems)]
@@ -73,6 +83,8 @@ def score_benchmark(
         split=split,
         version=DOMAINS[benchmark.domain].VERSION,
         protocol=_protocol(benchmark, n_problems),
+        samples=k,
+        after=after,
         mean=fmean(item.value for item in items),
         items=items,
     )
@@ -85,6 +97,7 @@ def _item(number: int, samples: "list[Rollout]") -> ItemRecord:
         key=problem.key,
         prompt=problem.prompt,
         value=fmean(sample.grade.value for sample in samples),
+        grades=[sample.grade.value for sample in samples],
         response=samples[0].text,
         n_tokens=fmean(len(sample.token_ids) for sample in samples),
         n_truncated=sum(sample.is_truncated for sample in samples),
@@ -96,19 +109,10 @@ def _protocol(benchmark: BenchmarkSpec, n_problems: int) -> dict[str, float | in
     """Say how a score came about; scores with different protocols are never compared."""
     return {
         "n_problems": n_problems,
-        "samples_per_problem": benchmark.samples_per_problem,
         "temperature": benchmark.temperature,
         "top_p": benchmark.top_p,
         "max_response_tokens": benchmark.max_response_tokens,
     }
-
-
-def _keep_whole_lines(folder: StageDir) -> set[tuple[str, str]]:
-    """Cut a half-written last line; returns what is scored."""
-    records, _ = read_records(folder.scores, ScoreRecord)
-    if folder.scores.exists():
-        write_text(folder.scores, "".join(record.model_dump_json() + "\n" for record in records))
-    return {(record.domain, record.split) for record in records}
 
 
 def _import_scorer() -> Work:
