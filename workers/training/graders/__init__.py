@@ -26,5 +26,5 @@ class GraderModule(Protocol):
 
 
 GRADERS: dict[str, GraderModule] = {
-    name: cast(GraderModule, import_module(f"{__name__}.{name}")) for name in ("choice", "exact", "contains")
+    name: cast(GraderModule, import_module(f"{__name__}.{name}")) for name in ("maths", "choice", "exact", "contains")
 }

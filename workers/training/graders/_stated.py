@@ -13,10 +13,10 @@ _CUE = re.compile(
 
 
 def boxes(text: str) -> list[str]:
-    """List what stands in each `\\boxed{...}`, in order, braces matched; a box that is never closed is none."""
+    """List what stands in each `\\boxed{...}`, in order: braces matched, the innermost of nested ones, no unclosed one."""
     found: list[str] = []
-    opened: list[int] = []  # where each open brace's content begins, below zero for a brace that is no box
-    at = 0
+    opened: list[int] = []  # where the content of each open brace begins, below zero for a brace that is no box
+    at, found_at = 0, -1
     while at < len(text):
         if text.startswith(_BOX, at):
             at += len(_BOX)
@@ -29,10 +29,16 @@ def boxes(text: str) -> list[str]:
             opened.append(-1)
         elif text[at] == "}" and opened:
             start = opened.pop()
-            if start >= 0:
+            if start > found_at:
                 found.append(text[start:at].strip())
+                found_at = start
         at += 1
     return found
+
+
+def boxes_of_the_last_line(text: str) -> list[str]:
+    """List the boxes from the line on in which the last one begins: those before it may be steps on the way."""
+    return boxes(text[text.rfind("\n", 0, max(text.rfind(_BOX), 0)) + 1 :])
 
 
 def last_line(text: str) -> str:

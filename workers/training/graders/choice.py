@@ -19,6 +19,7 @@ from workers.training.rollouts import Grade, Problem
 VERSION = 1
 
 _WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathsf|rm|bf)\{([^{}]*)\}")
+_MARKS = str.maketrans("", "", "$*_")
 _LETTER = re.compile(r"\(?\s?([A-Za-z])\s?(?:\)|\.|:|$)(?!\w)")
 
 
@@ -66,6 +67,6 @@ def _grade(reference: Mapping[str, object], response: str) -> Grade:
 
 def _named(text: str) -> str:
     """Read the letter of "B", "(b)", "B." or "\\text{B}: the second option"; nothing where there is none."""
-    bare = _WRAPPED.sub(r"\1", text).replace("$", "").strip().strip("*")
+    bare = _WRAPPED.sub(r"\1", text).translate(_MARKS).strip()
     match = _LETTER.match(bare)
     return match[1].upper() if match else ""
