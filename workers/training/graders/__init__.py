@@ -26,5 +26,6 @@ class GraderModule(Protocol):
 
 
 GRADERS: dict[str, GraderModule] = {
-    name: cast(GraderModule, import_module(f"{__name__}.{name}")) for name in ("maths", "choice", "exact", "contains")
+    name: cast(GraderModule, import_module(f"{__name__}.{name}"))
+    for name in ("maths", "choice", "constraints", "exact", "contains")
 }
