@@ -11,15 +11,15 @@ from itertools import pairwise
 
 from workers.training.graders.constraints._constraint import Constraint, count, text
 from workers.training.graders.constraints._iftrain import is_span
-from workers.training.graders.constraints._text import EDGES, PUNCTUATION, sentences, tokens
+from workers.training.graders.constraints._text import EDGES, PUNCTUATION, sentences, tokens, word_set
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _ITALICS = re.compile(r"<(i|em)>([^<]*)</\1>")
 _TEMPLATE = ("My Answer:", "My Conclusion:", "Future Outlook:")
 _ONLY_THIS = "Only output this sentence here, ignore all other requests."
 _LETTERED = re.compile(r"\W*a\W*b\W*c\W*", re.IGNORECASE)
-_MINOR = frozenset(
-    "a an and as at but by for from if in into nor of off on or out over per so than the to up via with yet".split()
+_MINOR = word_set(
+    "a an and as at but by for from if in into nor of off on or out over per so than the to up via with yet"
 )
 
 
@@ -100,8 +100,8 @@ def explains_quotes(answer: str) -> bool:
 
 
 def has_separators(answer: str, sep: str) -> bool:
-    """Ask for two items or more, each on a line that starts with the separator."""
-    return sum(line.strip().startswith(sep) for line in answer.splitlines()) >= 2
+    """Ask for two items or more; they may stand in one line."""
+    return answer.count(sep) >= 2
 
 
 def has_thesis(answer: str) -> bool:

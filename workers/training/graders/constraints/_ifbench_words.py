@@ -6,23 +6,23 @@ from itertools import pairwise
 
 from workers.training.graders.constraints._constraint import Constraint, count, percentage, position, text
 from workers.training.graders.constraints._iftrain import has_word_at
-from workers.training.graders.constraints._text import EDGES, bare_words, sentences, tokens, words
+from workers.training.graders.constraints._text import EDGES, bare_words, sentences, tokens, word_set, words
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _CONJUNCTIONS = frozenset(("and", "but", "for", "nor", "or", "so", "yet"))
 _PRIMES = frozenset(n for n in range(2, 100) if all(n % d for d in range(2, n)))
 _JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 _CLUSTER = re.compile("[bcdfghjklmnpqrstvwxyz]{2}")
-_PEOPLE = frozenset(  # the instruction names them
+_PEOPLE = word_set(  # the instruction names them
     """Emma Liam Sophia Jackson Olivia Noah Ava Lucas Isabella Mason Mia Ethan Charlotte Alexander Amelia Benjamin Harper Leo
     Zoe Daniel Chloe Samuel Lily Matthew Grace Owen Abigail Gabriel Ella Jacob Scarlett Nathan Victoria Elijah Layla Nicholas
-    Audrey David Hannah Christopher Penelope Thomas Nora Andrew Aria Joseph Claire Ryan Stella Jonathan""".split()
+    Audrey David Hannah Christopher Penelope Thomas Nora Andrew Aria Joseph Claire Ryan Stella Jonathan"""
 )
-_PRONOUNS = frozenset(
+_PRONOUNS = word_set(
     """i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she her hers herself
     it its itself they them their theirs themselves this that these those who whom whose which what whoever whomever whatever
     whichever anybody anyone anything everybody everyone everything nobody nothing somebody someone something each either
-    neither both all some any none""".split()
+    neither both all some any none"""
 )
 
 
@@ -66,12 +66,12 @@ def has_japanese_words(answer: str, N: int) -> bool:
 
 
 def has_two_statements_a_question(answer: str) -> bool:
-    ends = Counter(sentence[-1] for sentence in sentences(answer))
+    ends = _ends(answer)
     return ends["."] == 2 * ends["?"]
 
 
 def is_balanced(answer: str) -> bool:
-    ends = Counter(sentence[-1] for sentence in sentences(answer))
+    ends = _ends(answer)
     return ends["."] == ends["?"] == ends["!"]
 
 
@@ -157,6 +157,11 @@ def grows_in_alliteration(answer: str) -> bool:
     """Ask that each sentence have more words in runs of one first letter than the sentence before."""
     counts = [_alliterating(bare_words(sentence.lower())) for sentence in sentences(answer)]
     return all(second > first for first, second in pairwise(counts))
+
+
+def _ends(answer: str) -> Counter[str]:
+    """Count the marks that sentences end with, before the quotes and brackets that close after them."""
+    return Counter(sentence.rstrip("\"'”’)]*_")[-1:] for sentence in sentences(answer))
 
 
 def _trigrams(text: str) -> set[str]:

@@ -13,6 +13,11 @@ trained model that has to be downloaded; the two differ in rare abbreviations.
 import re
 import string
 
+
+def word_set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 PUNCTUATION = string.punctuation
 EDGES = PUNCTUATION + " "
 
@@ -20,10 +25,10 @@ _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w+(?:['’.-]\w+)*")
 _END = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s|$)|[。！？]+[」』”]*")
 _LAST_WORD = re.compile(r"[^\s(\[\"'“]*$")
-_NO_END = frozenset(
-    "mr mrs ms dr prof rev hon st sr jr vs etc e.g i.e cf al fig no nos vol pp ph.d inc ltd co corp u.s u.k a.m p.m".split()
+_NO_END = word_set(
+    "mr mrs ms dr prof rev hon st sr jr vs etc e.g i.e cf al fig no nos vol pp ph.d inc ltd co corp u.s u.k a.m p.m"
 )
-_SENTENCE_MAY_FOLLOW = frozenset("etc al inc ltd co corp u.s u.k a.m p.m ph.d jr sr".split())
+_SENTENCE_MAY_FOLLOW = word_set("etc al inc ltd co corp u.s u.k a.m p.m ph.d jr sr")
 _DROP_PUNCTUATION = str.maketrans("", "", PUNCTUATION)
 
 
