@@ -51,7 +51,7 @@ def has_hyphens_between_sentences(answer: str) -> bool:
 
 
 def has_no_following_letters(answer: str) -> bool:
-    firsts = [word[0].lower() for word in answer.split()]
+    firsts = [word[0].lower()[0] for word in answer.split()]
     return all(ord(second) - ord(first) != 1 for first, second in pairwise(firsts))
 
 

@@ -23,7 +23,7 @@ EDGES = PUNCTUATION + " "
 
 _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w+(?:['’.-]\w+)*")
-_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s|$)|[。！？]+[」』”]*")
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]*_]*+(?=\s|$)|[。！？]+[」』”]*")  # ++ tries each run of marks once
 _LAST_WORD = re.compile(r"[^\s(\[\"'“]*$")
 _NO_END = word_set(
     "mr mrs ms dr prof rev hon st sr jr vs etc e.g i.e cf al fig no nos vol pp ph.d inc ltd co corp u.s u.k a.m p.m"
