@@ -3,7 +3,7 @@
 After SQuAD's evaluation (Rajpurkar et al., arXiv 1606.05250, evaluate-v1.1.py), with two differences that would otherwise
 make unequal things equal: a number keeps its sign and its point (3.5 is not 35, -5 is not 5), and # % and mathematical
 and currency signs stay (C++ is not C). Look-alike letters of other scripts stay different; accents and their composed
-forms are one.
+forms are one, and what cannot be seen is dropped.
 """
 
 import re

@@ -51,7 +51,7 @@ def _grade(reference: Mapping[str, object], response: str) -> Grade:
         return Grade(0.0, {"reason": "no answer"})
     if len(answer.split()) > _max_words(reference):
         return Grade(0.0, {"reason": "longer than max_words"})
-    expected, plain = read_plain_answers(reference), normalise(answer)
+    expected, plain = read_plain_answers(reference), normalise(answer.replace("\\boxed", " "))
     found = [text for text in expected if _holds(plain, text)]
     enough = all if reference.get("need") == "all" else any
     return Grade(float(enough(text in found for text in expected)), {"found": len(found) / len(expected)})
