@@ -43,6 +43,11 @@ def boxed(answer: str) -> str:
         ("-1", boxed("−1")),
         ("x^2", boxed("x²")),
         ("2\\pi", boxed("2π")),
+        ("\\frac{\\pi}{4}", boxed("pi/4")),
+        ("x^2+1", boxed("x**2+1")),
+        ("3.5", boxed("3½")),
+        ("42", boxed("6 \\times 7 = 42")),
+        ("11_2", boxed("11_2")),
     ],
 )
 def test_right_answers(expected: str, response: str) -> None:
@@ -63,6 +68,11 @@ def test_right_answers(expected: str, response: str) -> None:
         ("2", "Answer: 2 or 3", "another answer"),
         ("5", boxed("\\{5,6\\}"), "another answer"),
         ("5", boxed("x=5=6"), "another answer"),
+        ("42", boxed("41=42"), "an equation that does not hold"),
+        ("42", boxed("41 & 42"), "not an expression"),
+        ("42", boxed("41 ? 42"), "not an expression"),
+        ("42", boxed("42 (or 41)"), "not an expression"),
+        ("11_2", boxed("11_3"), "another answer, or another base"),
         ("(1,2)", boxed("(2,1)"), "another answer"),
         ("(1,2)", boxed("[1,2]"), "another answer"),
         ("x>3", boxed("x \\ge 3"), "another answer"),

@@ -37,11 +37,14 @@ _MAX_POLYNOMIAL_EXPONENT = 100
 _SIGNS = str.maketrans({
     "−": "-", "–": "-", "‒": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "⁄": "/", "∕": "/",
     "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "°": r"^\circ ",
+    "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
     "∪": r"\cup ", "∩": r"\cap ", "∅": r"\emptyset ", "√": r"\sqrt ",
     "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "\u200b": "", "\ufeff": "",
 })  # fmt: skip
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴-⁹⁻]+")
 _FULL_WIDTH = re.compile("[！-～]")
+_PI = re.compile(r"(?<![\\a-zA-Z])pi(?![a-zA-Z])")
+_BASE = re.compile(r"\d_\{?\d")
 _WRAPPING = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\{([^{}]*)\}")
 _WORDS = re.compile(r"[^\W\d_]{3,}(?:['-][^\W\d_]+)*|[^\W\d_]{2,}(?:[ '-][^\W\d_]+)+")
 _PROSE = re.compile(r"[^\W\d_]{2,}\s+[^\W\d_]{2,}")
@@ -91,11 +94,15 @@ def _why_not(answer: str, expected: str, *, boxed: bool) -> str:
         return "another answer"
     if not boxed and _PROSE.search(_bare(answer)):
         return "no box and no plain final answer"
+    if _BASE.search(answer) and _BASE.search(expected):
+        return "another answer, or another base"  # which the parser passes over
     found, wanted = _parse(answer), _parse(expected)
     if found is None:
         return "not an expression"
     if wanted is None or not (_is_modest(found) and _is_modest(wanted)):
         return "" if found == wanted else "too large to compute, and not written as the expected answer is"
+    if _is_false_equation(found):
+        return "an equation that does not hold"
     return "" if _are_equal(wanted, found) else "another answer"
 
 
@@ -107,7 +114,7 @@ def _plain(text: str) -> str:
     for before, after in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
         if text.removesuffix(".").endswith(after) and text.startswith(before) and len(text) > len(before):
             text = text.removesuffix(".")[len(before) : -len(after)].strip()
-    return text.removesuffix(".").strip()
+    return _PI.sub(r"\\pi ", text.removesuffix(".").strip().replace("**", "^"))
 
 
 def _bare(text: str) -> str:
@@ -130,10 +137,10 @@ def _depth(text: str) -> int:
 @lru_cache(maxsize=1024)  # a group's answers share what is expected of them
 def _parse(text: str) -> "Basic | None":
     """Parse one answer; None for what is no expression."""
-    from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse  # seconds, which only this grader pays
+    from math_verify import LatexExtractionConfig, parse  # seconds, which only this grader pays
 
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that we set no time limit of its own
-    forms = [LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig()]
+    forms = [LatexExtractionConfig(boxed_match_priority=0)]
     found = parse(f"\\boxed{{{text}}}", forms, parsing_timeout=None)
     return next((expression for expression in found if not isinstance(expression, str)), None)
 
@@ -142,6 +149,17 @@ def _are_equal(expected: "Basic", found: "Basic") -> bool:
     from math_verify import verify
 
     return bool(verify(expected, found, timeout_seconds=None))
+
+
+def _is_false_equation(expression: "Basic") -> bool:
+    """Tell 41 = 42 from 6 x 7 = 42: of an equation, only the right side is compared."""
+    from sympy import Equality
+
+    return (
+        isinstance(expression, Equality)
+        and not expression.free_symbols
+        and not _are_equal(expression.lhs, expression.rhs)
+    )
 
 
 def _is_modest(expression: "Basic") -> bool:
