@@ -12,15 +12,13 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-import landlockpy
-
 from workers.training.sandbox_calls import filter_program
 from workers.training.sandboxed.protocol import EXITED, OUT_OF_TIME, REPLY, REQUEST, TOO_MUCH_OUTPUT
 
 _START_TIMEOUT_S = 20.0
 _END_TIMEOUT_S = 1.0
 _REPLY_MARGIN_S = 5.0  # the child kills a program at its own deadline; this much later the child itself is stuck
-_IMPORTS = (Path(__file__).resolve().parents[2], Path(landlockpy.__file__).resolve().parents[1])
+_IMPORTS = Path(__file__).resolve().parents[2]  # the folder that holds `workers`
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Child:
             env={
                 "PYTHONHASHSEED": "0",  # the same program gives the same result in every run
                 "PYTHONUTF8": "1",
-                "PYTHONPATH": os.pathsep.join(map(str, _IMPORTS)),
+                "PYTHONPATH": str(_IMPORTS),
             },
             start_new_session=True,  # Ctrl-C in a terminal is for the trainer, which then ends this process
         )
