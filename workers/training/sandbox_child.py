@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.training.sandbox_calls import filter_program
+from workers.training.sandbox_calls import filter_programs
 from workers.training.sandboxed.protocol import EXITED, OUT_OF_TIME, REPLY, REQUEST, TOO_MUCH_OUTPUT
 
 _START_TIMEOUT_S = 20.0
@@ -35,8 +35,9 @@ class Child:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
         Path(self._folder.name).chmod(0o555)
+        filters = [calls.hex() for calls in filter_programs()]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-s", "-S", "-P", "-B", "-m", "workers.training.sandboxed", filter_program().hex()],
+            [sys.executable, "-s", "-S", "-P", "-B", "-m", "workers.training.sandboxed", *filters],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -33,7 +33,7 @@ class _Filter(ctypes.Structure):
 
 
 class Granted:
-    """What the machine let this process give up, in words, and the filter of system calls that each program loads.
+    """What the machine let this process give up, in words, and the filter of system calls that a program loads.
 
     Not a dataclass: `dataclasses` imports so much that every fork would take longer.
     """
@@ -55,9 +55,9 @@ def forget_the_way_in() -> None:
     os.environ.clear()
 
 
-def give_up_rights(*, calls: bytes) -> Granted:
+def give_up_rights(shared_calls: bytes, program_calls: bytes) -> Granted:
     """Give up what this process may do, in an order in which each step still can."""
-    granted = Granted(calls)
+    granted = Granted(program_calls)
     user, group, number = os.getuid(), os.getgid(), os.getpid()
     namespaces = _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWUTS
     if _libc.unshare(namespaces | (0 if user == 0 else _CLONE_NEWUSER)) == 0:
@@ -76,7 +76,8 @@ def give_up_rights(*, calls: bytes) -> Granted:
     if landlock.version() > 0:
         _lock_files(granted)
         granted.names.append("Landlock")
-    if calls and _loads(calls):
+    with suppress(OSError):
+        load_filter(shared_calls)
         granted.names.append("few system calls")
     return granted
 
@@ -175,18 +176,6 @@ def _lock_files(granted: Granted) -> None:
     """Let programs read the standard library and use the scratch folder; no other file, port, socket or process."""
     own = {SCRATCH: landlock.USE} if granted.folder == SCRATCH else {}
     landlock.restrict({folder: landlock.READ for folder in _library_folders()} | own)
-
-
-def _loads(calls: bytes) -> bool:
-    """Try the filter in a process of its own."""
-    process = os.fork()
-    if process == 0:
-        try:
-            load_filter(calls)
-        except OSError:
-            os._exit(1)
-        os._exit(0)
-    return os.waitpid(process, 0)[1] == 0
 
 
 def _mount(source: str | None, target: str, *, kind: str | None = None, flags: int, options: str | None = None) -> None:

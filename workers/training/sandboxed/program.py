@@ -51,14 +51,13 @@ def _be_expressions(granted: isolation.Granted, job: dict, output: int, nothing:
     os.dup2(output, 0)
     os.closerange(1, 256)
     sys.stdin, sys.stdout, sys.stderr = io.StringIO(), io.StringIO(), io.StringIO()
-    _answer(granted, job, 0, lambda: {"outputs": _evaluate(job)})
+    _answer(job, 0, lambda: {"outputs": _evaluate(job)})
 
 
 def _be_function(granted: isolation.Granted, job: dict, output: int, nothing: int) -> None:  # type: ignore[type-arg]
     _take_descriptors(nothing, nothing, nothing, output)
     sys.stdin, sys.stdout, sys.stderr = io.StringIO(), io.StringIO(), io.StringIO()
-    _settle(granted, job)
-    _answer(granted, job, 3, lambda: {"value": _call(job)})
+    _answer(job, 3, lambda: {"value": _call(granted, job)})
 
 
 def _be_script(granted: isolation.Granted, job: dict, output: int, nothing: int) -> None:  # type: ignore[type-arg]
@@ -78,7 +77,7 @@ def _be_script(granted: isolation.Granted, job: dict, output: int, nothing: int)
     status, failure = 0, ""
     try:
         _settle(granted, job)
-        _limit(granted, job)
+        _limit(job)
         exec(compile(job["source"], "program.py", "exec"), module.__dict__)  # noqa: S102 - this process exists for it
     except SystemExit as end:
         status = end.code & 0xFF if isinstance(end.code, int) else int(end.code is not None)
@@ -114,7 +113,7 @@ def _take_descriptors(*numbers: int) -> None:
 
 
 def _settle(granted: isolation.Granted, job: dict) -> None:  # type: ignore[type-arg]
-    """Go to the program's folder and lay its files there."""
+    """Go to a whole program's folder, lay its files there, and give up the calls that only the sandbox needs."""
     os.chdir(granted.folder)
     sys.path.insert(0, granted.folder)
     atexit._clear()
@@ -123,13 +122,14 @@ def _settle(granted: isolation.Granted, job: dict) -> None:  # type: ignore[type
         path = Path(granted.folder, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    isolation.load_filter(granted.calls)
 
 
-def _answer(granted: isolation.Granted, job: dict, output: int, evaluate: object) -> None:  # type: ignore[type-arg]
+def _answer(job: dict, output: int, evaluate: object) -> None:  # type: ignore[type-arg]
     """Write what was evaluated, or why it was not, as JSON, and end."""
     assert callable(evaluate)
     try:
-        _limit(granted, job)
+        _limit(job)
         text = json.dumps(evaluate())
     except BaseException as error:  # whatever a program may raise, SystemExit and MemoryError too
         text = json.dumps({"error": _name(error)})
@@ -143,12 +143,10 @@ def _name(error: BaseException) -> str:
     return type(error).__name__[:_MAX_LINE_CHARACTERS]
 
 
-def _limit(granted: isolation.Granted, job: dict) -> None:  # type: ignore[type-arg]
+def _limit(job: dict) -> None:  # type: ignore[type-arg]
     """Set all limits, for good; raises where one cannot be set, and then nothing is run."""
     for name, value in job["limits"].items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
-    if "few system calls" in granted.names:
-        isolation.load_filter(granted.calls)
 
 
 def _evaluate(job: dict) -> list[object]:  # type: ignore[type-arg]
@@ -163,8 +161,9 @@ def _evaluate(job: dict) -> list[object]:  # type: ignore[type-arg]
     return outputs
 
 
-def _call(job: dict) -> object:  # type: ignore[type-arg]
+def _call(granted: isolation.Granted, job: dict) -> object:  # type: ignore[type-arg]
     """Call the function, or the method of that name of `Solution`, as programming contests have it."""
+    _settle(granted, job)
     names: dict[str, object] = {"__name__": "program"}
     exec(compile(job["source"], "<program>", "exec"), names)  # noqa: S102 - this process exists for it
     owner = names.get("Solution")
