@@ -150,7 +150,14 @@ def _build_root() -> None:
 
 def _library_folders() -> list[str]:
     """Name what an import may need: Python's own modules and the shared libraries they load."""
-    wanted = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "/lib", "/lib64", "/usr/lib", "/usr/lib64"]
+    wanted = [
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("platstdlib"),
+        "/lib",
+        "/lib64",
+        "/usr/lib",
+        "/usr/lib64",
+    ]
     folders = sorted({os.path.realpath(path) for path in wanted if Path(path).is_dir()})
     return [path for path in folders if not any(path.startswith(other + "/") for other in folders)]
 
