@@ -46,7 +46,7 @@ def _refused(name: str, action: str, contained_by: str, imports: str = "") -> At
 
 
 def _endless(name: str, source: str) -> Attack:
-    return Attack(name, source, "ran longer than 1 s", TIME, timeout_s=1.0)
+    return Attack(name, source, "ran longer than 0.5 s", TIME, timeout_s=0.5)
 
 
 PROCESSES = [
@@ -103,6 +103,7 @@ RESOURCES = [
         "sys.setrecursionlimit(10 ** 9)\ndef f(n): return repr([n]) + f([n])\nf([])",
         "MemoryError|RecursionError|SIGSEGV|ran longer",
         MEMORY,
+        timeout_s=1.0,
     ),
     Attack("huge output", "while True: print('x' * 10 ** 5)", "wrote more than 1,048,576 bytes", OUTPUT),
     Attack(

@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from workers.training.sandbox_child import Ending, give_back, take_child
 
 AT_ONCE = min(4, os.cpu_count() or 1)  # more than cores only makes programs miss their time
-NEEDED = {
-    "few system calls": "libseccomp and a kernel with seccomp",
-    "Landlock": "a kernel with Landlock (5.13 or later), and a container that lets it through",
+_NEEDED = {  # by whole programs, any of the names in a key, and what grants them
+    ("few system calls",): "libseccomp and a kernel with seccomp",
+    ("own file system", "Landlock"): "user namespaces, or a kernel with Landlock (5.13 or later)",
 }
+_NEEDED_FOR_FILES = {("scratch folder",): "user namespaces, which a container has to let through"}
 _MAX_SOURCE_CHARACTERS = 100_000
 _MAX_RESULT_BYTES = 65_536
 _MAX_DESCRIPTORS, _MAX_THREADS = 64, 32
@@ -102,7 +103,8 @@ def run_tests(programs: Sequence[Sequence[Script | Function]], *, limits: Limits
     After a test that ran out of time the rest of that program's are not run. Raises RuntimeError on a machine that
     cannot confine a whole program.
     """
-    _demand(isolation())
+    has_files = any(isinstance(test, Script) and test.files for tests in programs for test in tests)
+    _demand(_NEEDED | (_NEEDED_FOR_FILES if has_files else {}))
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return list(threads.map(lambda tests: _run_in_order(tests, limits or Limits()), programs))
 
@@ -114,13 +116,14 @@ def isolation() -> list[str]:
     return child.isolation
 
 
-def _demand(granted: list[str]) -> None:
+def _demand(needed: dict[tuple[str, ...], str]) -> None:
     """Refuse whole programs where they could open files, reach others or leave processes behind."""
-    missing = [f"'{name}' ({need})" for name, need in NEEDED.items() if name not in granted]
+    granted = isolation()
+    missing = [f"'{' or '.join(names)}' ({by})" for names, by in needed.items() if not set(names) & set(granted)]
     if missing:
         raise RuntimeError(
-            f"the sandbox was granted {granted}; whole programs need {' and '.join(missing)} as well: run this worker "
-            "on such a machine, or leave out the stages and benchmarks that run code"
+            f"this machine granted the sandbox {granted}; these programs need {' and '.join(missing)} as well: run this "
+            "worker where that is granted, or leave out the stages and benchmarks that run code (docs/sandbox.md)"
         )
 
 

@@ -30,19 +30,27 @@ class Ending:
 
 
 class Child:
-    """A running child interpreter and the folder it was locked into."""
+    """A running child interpreter; nothing of it is on the disk."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
-        Path(self._folder.name).chmod(0o555)
+        with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:  # the child's own once it is locked in
+            Path(folder).chmod(0o555)
+            self._process = self._start(folder)
+            try:
+                self.isolation: list[str] = json.loads(self._read_reply(_START_TIMEOUT_S).output)
+            except (OSError, ValueError):
+                self.close()
+                raise
+
+    def _start(self, folder: str) -> "subprocess.Popen[bytes]":
         filters = [calls.hex() for calls in filter_programs()]
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-s", "-S", "-P", "-B", "-m", "workers.training.sandboxed", *filters],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            cwd=self._folder.name,
+            cwd=folder,
             env={
                 "PYTHONHASHSEED": "0",  # the same program gives the same result in every run
                 "PYTHONUTF8": "1",
@@ -50,11 +58,6 @@ class Child:
             },
             start_new_session=True,  # Ctrl-C in a terminal is for the trainer, which then ends this process
         )
-        try:
-            self.isolation: list[str] = json.loads(self._read_reply(_START_TIMEOUT_S).output)
-        except (OSError, ValueError):
-            self.close()
-            raise
 
     def ask(self, job: dict[str, object], *, timeout_s: float, max_output_bytes: int) -> Ending:
         """Run one program and wait for its end; raises OSError if the child died or got stuck."""
@@ -75,7 +78,6 @@ class Child:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        self._folder.cleanup()
 
     def _read_reply(self, wait_s: float, *, timeout_s: float = 0.0, max_output_bytes: int = 0) -> Ending:
         how, status, n_bytes = REPLY.unpack(self._read(REPLY.size, wait_s))

@@ -68,12 +68,18 @@ def give_up_rights(shared_calls: bytes, program_calls: bytes) -> Granted:
         with suppress(OSError):
             _build_root()
             granted.names += ["own file system", "scratch folder"]
+    has_landlock = landlock.version() > 0
+    if not has_landlock and "own file system" not in granted.names:
+        with suppress(OSError):
+            os.chroot(".")
+            os.chdir("/")
+            granted.names.append("empty file system")
     if user == 0:
         _become_nobody(number)
         granted.names.append("nobody's rights")
     if _drop_capabilities():
         granted.names.append("no capabilities")
-    if landlock.version() > 0:
+    if has_landlock:
         _lock_files(granted)
         granted.names.append("Landlock")
     with suppress(OSError):

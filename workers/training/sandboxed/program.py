@@ -114,6 +114,7 @@ def _take_descriptors(*numbers: int) -> None:
 
 def _settle(granted: isolation.Granted, job: dict) -> None:  # type: ignore[type-arg]
     """Go to a whole program's folder, lay its files there, and give up the calls that only the sandbox needs."""
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # which Python's `site` adds, and many programs end with
     os.chdir(granted.folder)
     sys.path.insert(0, granted.folder)
     atexit._clear()
