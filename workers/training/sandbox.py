@@ -157,7 +157,7 @@ def _run_in_order(tests: Sequence[Script | Function], limits: Limits) -> list[Ou
 
 
 def _run_script(job: Script, limits: Limits) -> Outcome:
-    request = {"kind": "script", "source": job.source, "stdin": job.stdin, "files": dict(job.files)}
+    request: dict[str, object] = {"kind": "script", "source": job.source, "stdin": job.stdin, "files": dict(job.files)}
     ending = _ask_whole(request, limits)
     text = ending.output.decode(errors="replace")
     if ending.error == "ended with status 1":  # an exception's name is then the last line
@@ -166,7 +166,12 @@ def _run_script(job: Script, limits: Limits) -> Outcome:
 
 
 def _run_function(job: Function, limits: Limits) -> Outcome:
-    request = {"kind": "function", "source": job.source, "name": job.name, "arguments": list(job.arguments)}
+    request: dict[str, object] = {
+        "kind": "function",
+        "source": job.source,
+        "name": job.name,
+        "arguments": list(job.arguments),
+    }
     ending = _ask_whole(request, limits)
     if ending.error:
         return Outcome(error=ending.error)

@@ -32,9 +32,9 @@ _ALLOWED = """
     futex set_robust_list get_robust_list rseq set_tid_address membarrier sched_yield sched_getaffinity
     getpid gettid getppid getpgrp getpgid getsid getuid geteuid getgid getegid getgroups getresuid getresgid
     getrlimit setrlimit getrusage sysinfo uname getrandom wait4 waitid exit exit_group
-""".split()
+"""
 
-_OF_THE_SANDBOX = "fork clone kill pidfd_open splice memfd_create prctl".split()  # and of no program
+_OF_THE_SANDBOX = ("fork", "clone", "kill", "pidfd_open", "splice", "memfd_create", "prctl")  # and of no program
 
 _FORK, _THREAD = (
     0x01200011,
@@ -54,7 +54,7 @@ def filter_programs() -> tuple[bytes, bytes]:
         return b"", b""
     shared = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
     shared.set_attr(_OPTIMIZE, 2)
-    for name in _ALLOWED + [name for name in _OF_THE_SANDBOX if name != "clone"]:
+    for name in [*_ALLOWED.split(), *(name for name in _OF_THE_SANDBOX if name != "clone")]:
         shared.add_rule(seccomp.ALLOW, name)
     for request in _IOCTLS:
         shared.add_rule(seccomp.ALLOW, "ioctl", seccomp.Arg(1, seccomp.EQ, request))

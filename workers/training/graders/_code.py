@@ -14,7 +14,9 @@ def last_block(answer: str, tags: tuple[str, ...]) -> str:
 
     Raises NoCodeError for an answer that is empty, that ends inside a block, or whose blocks are all of other kinds.
     """
-    blocks, lines, fence, tag, has_fence = [], [], "", "", False
+    blocks: list[tuple[str, str]] = []
+    lines: list[str] = []
+    fence, tag, has_fence = "", "", False
     for line in answer.split("\n"):
         found = _FENCE.match(line)
         if not fence and found:

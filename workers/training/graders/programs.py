@@ -108,7 +108,9 @@ def _arguments(item: object) -> list[object]:
     if isinstance(item, list):
         return item
     if not isinstance(item, str):
-        raise ValueError(f"an input is {shown(item)}, expected a list of arguments or a text with one JSON value a line")
+        raise ValueError(
+            f"an input is {shown(item)}, expected a list of arguments or a text with one JSON value a line"
+        )
     try:
         return [json.loads(line) for line in item.splitlines() if line.strip()]
     except ValueError as error:

@@ -188,7 +188,7 @@ def _drop_capabilities() -> bool:
 def _lock_files(granted: Granted) -> None:
     """Let programs read the standard library and use the scratch folder; no other file, port, socket or process."""
     own = {SCRATCH: landlock.USE} if granted.folder == SCRATCH else {}
-    landlock.restrict({folder: landlock.READ for folder in _library_folders()} | own)
+    landlock.restrict(dict.fromkeys(_library_folders(), landlock.READ) | own)
 
 
 def _mount(source: str | None, target: str, *, kind: str | None = None, flags: int, options: str | None = None) -> None:
