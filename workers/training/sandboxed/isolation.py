@@ -74,14 +74,14 @@ def give_up_rights(shared_calls: bytes, program_calls: bytes) -> Granted:
             os.chroot(".")
             os.chdir("/")
             granted.names.append("empty file system")
+    if has_landlock:
+        _lock_files(granted)  # before the user changes, who may not be able to open the folders that rules name
+        granted.names.append("Landlock")
     if user == 0:
         _become_nobody(number)
         granted.names.append("nobody's rights")
     if _drop_capabilities():
         granted.names.append("no capabilities")
-    if has_landlock:
-        _lock_files(granted)
-        granted.names.append("Landlock")
     with suppress(OSError):
         load_filter(shared_calls)
         granted.names.append("few system calls")

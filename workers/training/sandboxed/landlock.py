@@ -15,6 +15,7 @@ USE = READ | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | REFER
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same numbers on all architectures
 _ASK_VERSION, _PATH_BENEATH = 1, 1
+_PR_SET_NO_NEW_PRIVS = 38
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16, 9: 17}  # how many of the low bits each version knows
 _ALL_PORTS, _ALL_SCOPES = 0b11, 0b11  # TCP since version 4; abstract sockets and signals since version 6
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -46,6 +47,7 @@ def restrict(folders: dict[str, int]) -> None:
         rule = _PathBeneath(rights & files, folder)
         _call(_ADD_RULE, rules, _PATH_BENEATH, ctypes.byref(rule), 0)
         os.close(folder)
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # without, only an administrator may
     _call(_RESTRICT_SELF, rules, 0)
     os.close(rules)
 
