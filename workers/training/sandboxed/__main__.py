@@ -46,7 +46,10 @@ def _run(
     deadline = time.monotonic() + timeout_s
     process = os.fork()
     if process == 0:
-        program.become(granted, job=job, output=program_end, nothing=nothing)
+        try:
+            program.become(granted, job=job, output=program_end, nothing=nothing)
+        finally:
+            os._exit(program.FAILED)  # it closed what it should have ended with, or put something in its place
     os.close(program_end)
     handle = os.pidfd_open(process)
     ending = _collect(output_end, output, deadline, max_output_bytes)
