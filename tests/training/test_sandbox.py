@@ -33,7 +33,7 @@ def test_refuses_memory_above_the_limit() -> None:
 
 
 def test_refuses_a_fork() -> None:
-    assert run_one("import os\nwhile True: os.fork()").error == "BlockingIOError"
+    assert run_one("import os\nwhile True: os.fork()").error in ("BlockingIOError", "PermissionError")
 
 
 def test_refuses_to_open_a_file_for_writing() -> None:
@@ -113,7 +113,10 @@ def test_says_what_isolation_the_machine_granted() -> None:
     assert set(granted) <= {
         "no network",
         "own processes only",
-        "empty file system",
+        "own file system",
+        "scratch folder",
+        "Landlock",
+        "few system calls",
         "nobody's rights",
         "no capabilities",
     }

@@ -1,41 +1,36 @@
 """Runs programs that a model wrote, and nothing else of the product does.
 
-A program is source text that defines `f`; it is called with each input and its outputs come back. The expected outputs
-never enter the sandbox: the caller compares, so a program that prints or writes a "passed" gains nothing.
+Three kinds: expressions of the tiny cascade (`Program`: source that defines `f`, called with whole numbers), whole
+programs from standard input to standard output (`Script`), and functions from JSON to JSON (`Function`).
+The expected outputs never enter the sandbox: the caller compares, so a program that prints or writes a "passed" gains nothing.
 
-Child interpreters (`sandbox_child.py`, empty environment, empty folder) are started at first use and kept, up to
-AT_ONCE. Each forks a process per program, one at a time and about two milliseconds each, which has:
-- limits of wall-clock and CPU time and of memory; no bytes to files, no new processes or threads, no second descriptor;
-- where the machine allows it (root, or unprivileged user namespaces): no network, no view of other processes, an empty
-  file system, no capabilities, and nobody's user id if we are root. `isolation()` says what was granted.
-
-What it does not guard against: a bug in the kernel; a machine that grants no namespaces to an ordinary user, where a
-program keeps that user's right to signal processes and to delete files (opening one would cost it its only descriptor,
-and with it its result); learning through the time it takes. Memory is limited per program, and AT_ONCE run at a time.
-To serve strangers' code, put a virtual machine around the worker.
+Child interpreters (`sandbox_child.py`, empty environment) are started at first use and kept, up to AT_ONCE. Each forks a
+process per program, one at a time and about two milliseconds each. `docs/sandbox.md` says which limits and which isolation
+such a process has, which attacks were tried on it, and what it does not guard against; `isolation()` what this machine granted.
+Memory is limited per program, and AT_ONCE run at a time.
 """
 
 import ast
-import atexit
 import json
+import math
 import os
-import select
-import subprocess
-import sys
-import tempfile
 import warnings
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+
+from workers.training.sandbox_child import Ending, give_back, take_child
 
 AT_ONCE = min(4, os.cpu_count() or 1)  # more than cores only makes programs miss their time
-_CHILD = Path(__file__).with_name("sandbox_child.py")
+_NEEDED = {  # by whole programs, any of the names in a key, and what grants them
+    ("few system calls",): "libseccomp and a kernel with seccomp",
+    ("own file system", "Landlock"): "user namespaces, or a kernel with Landlock (5.13 or later)",
+}
+_NEEDED_FOR_FILES = {("scratch folder",): "user namespaces, which a container has to let through"}
 _MAX_SOURCE_CHARACTERS = 100_000
-_START_TIMEOUT_S = 20.0
-_END_TIMEOUT_S = 1.0
-_REPLY_MARGIN_S = 5.0  # the child kills a program at its own deadline; this much later the child itself is stuck
+_MAX_RESULT_BYTES = 65_536
+_MAX_DESCRIPTORS, _MAX_THREADS = 64, 32
+_NOT_RUN = "not run: an earlier test ran out of time"
 
 
 @dataclass(frozen=True)
@@ -54,6 +49,42 @@ class ProgramResult:
     error: str = ""
 
 
+@dataclass(frozen=True)
+class Script:
+    """A whole program, what it reads, and the files (path and text) that lie in its folder."""
+
+    source: str
+    stdin: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Function:
+    """Source that defines the function `name`, or a method of that name of `Solution`, and its arguments, plain JSON."""
+
+    source: str
+    name: str
+    arguments: Sequence[object]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a script wrote or a function returned; in `error` why that is not all."""
+
+    value: object = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a script or a function may take; a script's output counts as one more file."""
+
+    timeout_s: float = 5.0
+    max_memory_bytes: int = 512 * 1024 * 1024
+    max_output_bytes: int = 1024 * 1024
+    max_file_bytes: int = 8 * 1024 * 1024
+
+
 def run_programs(
     jobs: Sequence[Program], *, timeout_s: float = 0.5, max_memory_bytes: int = 256 * 1024 * 1024
 ) -> list[ProgramResult]:
@@ -66,103 +97,118 @@ def run_programs(
     return [results[job] for job in jobs]
 
 
+def run_tests(programs: Sequence[Sequence[Script | Function]], *, limits: Limits | None = None) -> list[list[Outcome]]:
+    """Run each program's tests in order, each in a process of its own.
+
+    After a test that ran out of time the rest of that program's are not run. Raises RuntimeError on a machine that
+    cannot confine a whole program.
+    """
+    has_files = any(isinstance(test, Script) and test.files for tests in programs for test in tests)
+    _demand(_NEEDED | (_NEEDED_FOR_FILES if has_files else {}))
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(threads.map(lambda tests: _run_in_order(tests, limits or Limits()), programs))
+
+
 def isolation() -> list[str]:
     """List, in words, what this machine let the sandbox give up."""
-    child = _take_child()
-    _idle.append(child)
+    child = take_child()
+    give_back(child)
     return child.isolation
 
 
-class _Child:
-    """The running child interpreter and the folder it was locked into."""
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
-        Path(self._folder.name).chmod(0o555)
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and script
-            [sys.executable, "-s", "-S", "-P", "-B", str(_CHILD)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            cwd=self._folder.name,
-            env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},  # the same program gives the same result in every run
-            start_new_session=True,  # Ctrl-C in a terminal is for the trainer, which then ends this process
+def _demand(needed: dict[tuple[str, ...], str]) -> None:
+    """Refuse whole programs where they could open files, reach others or leave processes behind."""
+    granted = isolation()
+    missing = [f"'{' or '.join(names)}' ({by})" for names, by in needed.items() if not set(names) & set(granted)]
+    if missing:
+        raise RuntimeError(
+            f"this machine granted the sandbox {granted}; these programs need {' and '.join(missing)} as well: run this "
+            "worker where that is granted, or leave out the stages and benchmarks that run code (docs/sandbox.md)"
         )
-        hello = self._read_line(_START_TIMEOUT_S)
-        self.isolation: list[str] = [str(item) for item in _as_list(hello.get("isolation"))]
-
-    def ask(self, request: dict[str, object], timeout_s: float) -> dict[str, object]:
-        """Send one request and wait for its answer; raises OSError if the child died or got stuck."""
-        assert self._process.stdin is not None
-        data = (json.dumps(request) + "\n").encode()
-        while data:
-            data = data[self._process.stdin.write(data) or 0 :]
-        return self._read_line(timeout_s)
-
-    def close(self) -> None:
-        """End the child: it ends by itself when its standard input does, and is killed if it is stuck."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
-        try:
-            self._process.wait(_END_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._folder.cleanup()
-
-    def _read_line(self, timeout_s: float) -> dict[str, object]:
-        assert self._process.stdout is not None
-        line = b""
-        while not line.endswith(b"\n"):
-            if not select.select([self._process.stdout], [], [], timeout_s)[0]:
-                raise TimeoutError(f"the sandbox gave no answer in {timeout_s} s")
-            piece = os.read(self._process.stdout.fileno(), 65_536)
-            if not piece:
-                raise BrokenPipeError("the sandbox ended")
-            line += piece
-        answer = json.loads(line)
-        assert isinstance(answer, dict)
-        return answer
-
-
-_idle: deque[_Child] = deque()  # its methods are atomic, so threads share it without a lock
 
 
 def _run(job: Program, *, timeout_s: float, max_memory_bytes: int) -> ProgramResult:
     request: dict[str, object] = {
+        "kind": "expressions",
         "source": job.source,
         "inputs": list(job.inputs),
-        "timeout_s": timeout_s,
-        "max_memory_bytes": max_memory_bytes,
+        "limits": {**_limits(timeout_s, max_memory_bytes), "FSIZE": 0, "NPROC": 0, "NOFILE": 1},
     }
-    child = _take_child()
+    ending = _ask(request, timeout_s=timeout_s, max_output_bytes=_MAX_RESULT_BYTES)
+    if ending.error.startswith(("ran longer", "took")):
+        return ProgramResult(error=ending.error)
+    answer = _read_answer(Ending(ending.output))
+    if "outputs" not in answer:
+        return ProgramResult(error=str(answer["error"]))
+    outputs = answer["outputs"]
+    if not isinstance(outputs, list) or len(outputs) != len(job.inputs):
+        return ProgramResult(error="ended without a result")
+    return ProgramResult(tuple(outputs))
+
+
+def _run_in_order(tests: Sequence[Script | Function], limits: Limits) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for test in tests:
+        if outcomes and outcomes[-1].error.startswith(("ran longer", "not run")):
+            outcomes.append(Outcome(error=_NOT_RUN))
+        else:
+            outcomes.append(_run_script(test, limits) if isinstance(test, Script) else _run_function(test, limits))
+    return outcomes
+
+
+def _run_script(job: Script, limits: Limits) -> Outcome:
+    request: dict[str, object] = {"kind": "script", "source": job.source, "stdin": job.stdin, "files": dict(job.files)}
+    ending = _ask_whole(request, limits)
+    text = ending.output.decode(errors="replace")
+    if ending.error == "ended with status 1":  # an exception's name is then the last line
+        return Outcome(text, error=text.rpartition("\n")[2] or ending.error)
+    return Outcome(text, error=ending.error)
+
+
+def _run_function(job: Function, limits: Limits) -> Outcome:
+    request: dict[str, object] = {
+        "kind": "function",
+        "source": job.source,
+        "name": job.name,
+        "arguments": list(job.arguments),
+    }
+    ending = _ask_whole(request, limits)
+    if ending.error:
+        return Outcome(error=ending.error)
+    answer = _read_answer(ending)
+    return Outcome(answer["value"]) if "value" in answer else Outcome(error=str(answer["error"]))
+
+
+def _ask_whole(request: dict[str, object], limits: Limits) -> Ending:
+    bounds = {"FSIZE": limits.max_file_bytes, "NPROC": _MAX_THREADS, "NOFILE": _MAX_DESCRIPTORS}
+    request["limits"] = {**_limits(limits.timeout_s, limits.max_memory_bytes), **bounds}
+    return _ask(request, timeout_s=limits.timeout_s, max_output_bytes=limits.max_output_bytes)
+
+
+def _limits(timeout_s: float, max_memory_bytes: int) -> dict[str, int]:
+    return {"CPU": math.ceil(timeout_s) + 1, "AS": max_memory_bytes, "CORE": 0}
+
+
+def _ask(request: dict[str, object], *, timeout_s: float, max_output_bytes: int) -> Ending:
+    child = take_child()
     try:
-        answer = child.ask(request, timeout_s + _REPLY_MARGIN_S)
+        ending = child.ask(request, timeout_s=timeout_s, max_output_bytes=max_output_bytes)
     except OSError:  # the program took the child down with it; the next one gets a new child
         child.close()
-        return ProgramResult(error="took the sandbox down")
-    _idle.append(child)
-    if "outputs" not in answer:
-        return ProgramResult(error=str(answer.get("error")))
-    outputs = tuple(_as_list(answer["outputs"]))
-    return ProgramResult(outputs) if len(outputs) == len(job.inputs) else ProgramResult(error="ended without a result")
+        return Ending(error="took the sandbox down")
+    give_back(child)
+    return ending
 
 
-def _take_child() -> _Child:
+def _read_answer(ending: Ending) -> dict[str, object]:
+    """Read the JSON that a program's process ends with; whatever a program wrote in its place has no result."""
     try:
-        return _idle.pop()
-    except IndexError:
-        return _Child()
-
-
-def _close() -> None:
-    while _idle:
-        _idle.pop().close()
-
-
-atexit.register(_close)
+        answer = json.loads(ending.output)
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict) and ({"outputs", "value", "error"} & answer.keys()):
+        return answer
+    return {"error": ending.error or "ended without a result"}
 
 
 def _parses(source: str) -> bool:
@@ -175,7 +221,3 @@ def _parses(source: str) -> bool:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
     return True
-
-
-def _as_list(value: object) -> list[object]:
-    return list(value) if isinstance(value, list) else []

@@ -1,167 +1,128 @@
-"""The sandbox's own process: forks once per program. `sandbox.py` starts it as a script and says what it guards against.
+"""The trainer's end of the sandbox: child interpreters that are started at first use, kept, and asked one thing at a time."""
 
-Only the standard library, and no import after `_isolate`: the file system is gone by then. Each line of standard input
-is a program, {"source", "inputs", "timeout_s", "max_memory_bytes"}; each line of standard output its result,
-{"outputs"} or {"error"}. The first line out lists the isolation that this machine granted.
-"""
-
-import bisect
-import collections
-import ctypes
-import functools
-import gc
-import heapq
-import io
-import itertools
+import atexit
 import json
-import math
 import os
-import re
-import resource
 import select
 import signal
-import string
+import subprocess
 import sys
-import time
+import tempfile
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
 
-PRELOADED = (bisect, collections, functools, heapq, itertools, math, re, string)  # what programs can import
+from workers.training.sandbox_calls import filter_programs
+from workers.training.sandboxed.protocol import EXITED, OUT_OF_TIME, REPLY, REQUEST, TOO_MUCH_OUTPUT
 
-_MAX_RESULT_BYTES = 65_536
-_NOBODY = 65_534
-_CLONE_NEWUSER, _CLONE_NEWIPC, _CLONE_NEWNET, _CLONE_NEWPID = 0x10000000, 0x08000000, 0x40000000, 0x20000000
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
-_CAPABILITY_VERSION_3 = 0x20080522
-
-
-def main() -> None:
-    jobs, results = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
-    granted = _isolate()
-    _warm_up()
-    print(json.dumps({"isolation": granted}), file=results, flush=True)
-    for line in jobs:
-        print(json.dumps(_run(json.loads(line))), file=results, flush=True)
+_START_TIMEOUT_S = 20.0
+_END_TIMEOUT_S = 1.0
+_REPLY_MARGIN_S = 5.0  # the child kills a program at its own deadline; this much later the child itself is stuck
+_IMPORTS = Path(__file__).resolve().parents[2]  # the folder that holds `workers`
 
 
-def _isolate() -> list[str]:
-    """Give up what this process may do, as far as the machine allows, in an order in which each step still can."""
-    libc, granted = ctypes.CDLL(None, use_errno=True), []
-    namespaces = _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWPID
-    if libc.unshare(namespaces | (0 if os.getuid() == 0 else _CLONE_NEWUSER)) == 0:
-        granted += ["no network", "own processes only"]
-        _become_first_of_namespace(libc)
+@dataclass(frozen=True)
+class Ending:
+    """How a program ended: what it wrote, and in `error` why that is not all of it."""
+
+    output: bytes = b""
+    error: str = ""
+
+
+class Child:
+    """A running child interpreter; nothing of it is on the disk."""
+
+    def __init__(self) -> None:
+        with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:  # the child's own once it is locked in
+            Path(folder).chmod(0o555)
+            self._process = self._start(folder)
+            try:
+                self.isolation: list[str] = json.loads(self._read_reply(_START_TIMEOUT_S).output)
+            except (OSError, ValueError):
+                self.close()
+                raise
+
+    def _start(self, folder: str) -> "subprocess.Popen[bytes]":
+        filters = [calls.hex() for calls in filter_programs()]
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-s", "-S", "-P", "-B", "-m", "workers.training.sandboxed", *filters],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            cwd=folder,
+            env={
+                "PYTHONHASHSEED": "0",  # the same program gives the same result in every run
+                "PYTHONUTF8": "1",
+                "PYTHONPATH": str(_IMPORTS),
+            },
+            start_new_session=True,  # Ctrl-C in a terminal is for the trainer, which then ends this process
+        )
+
+    def ask(self, job: dict[str, object], *, timeout_s: float, max_output_bytes: int) -> Ending:
+        """Run one program and wait for its end; raises OSError if the child died or got stuck."""
+        assert self._process.stdin is not None
+        data = json.dumps(job).encode()
+        data = REQUEST.pack(len(data), timeout_s, max_output_bytes) + data
+        while data:
+            data = data[self._process.stdin.write(data) or 0 :]
+        return self._read_reply(timeout_s + _REPLY_MARGIN_S, timeout_s=timeout_s, max_output_bytes=max_output_bytes)
+
+    def close(self) -> None:
+        """End the child: it ends by itself when its standard input does, and is killed if it is stuck."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _read_reply(self, wait_s: float, *, timeout_s: float = 0.0, max_output_bytes: int = 0) -> Ending:
+        how, status, n_bytes = REPLY.unpack(self._read(REPLY.size, wait_s))
+        output = self._read(n_bytes, wait_s)
+        if how == OUT_OF_TIME:
+            return Ending(output, f"ran longer than {timeout_s:g} s")
+        if how == TOO_MUCH_OUTPUT:
+            return Ending(output, f"wrote more than {max_output_bytes:,} bytes")
+        assert how == EXITED
+        code = os.waitstatus_to_exitcode(status)
+        if code < 0:
+            return Ending(output, f"was ended by {signal.Signals(-code).name}")
+        return Ending(output, f"ended with status {code}" if code else "")
+
+    def _read(self, n_bytes: int, wait_s: float) -> bytes:
+        assert self._process.stdout is not None
+        data = b""
+        while len(data) < n_bytes:
+            if not select.select([self._process.stdout], [], [], wait_s)[0]:
+                raise TimeoutError(f"the sandbox gave no answer in {wait_s} s")
+            piece = os.read(self._process.stdout.fileno(), n_bytes - len(data))
+            if not piece:
+                raise BrokenPipeError("the sandbox ended")
+            data += piece
+        return data
+
+
+def take_child() -> Child:
+    """Take a child that is idle, or start one."""
     try:
-        os.chroot(".")
-        os.chdir("/")
-        granted.append("empty file system")
-    except OSError:
-        pass
-    if os.getuid() == 0:
-        os.setgroups([])
-        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-        granted.append("nobody's rights")
-    if _drop_capabilities(libc):
-        granted.append("no capabilities")
-    return granted
+        return _idle.pop()
+    except IndexError:
+        return Child()
 
 
-def _warm_up() -> None:
-    """Speed-up: what Python sets up on first use, set up once here. A fork that touches a page pays for copying it."""
-    json.dumps({"outputs": _evaluate("f = lambda x: (\nx\n)", [1])})
-    gc.disable()
-    gc.freeze()
+def give_back(child: Child) -> None:
+    _idle.append(child)
 
 
-def _become_first_of_namespace(libc: ctypes.CDLL) -> None:
-    """Go on as process 1 of the new namespace, which programs cannot kill; the process outside only waits for it."""
-    inside = os.fork()
-    if inside:
-        os.closerange(0, 64)  # so that the pipes to the trainer close when the inner process dies
-        os.waitpid(inside, 0)
-        os._exit(0)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+_idle: deque[Child] = deque()  # its methods are atomic, so threads share it without a lock
 
 
-def _drop_capabilities(libc: ctypes.CDLL) -> bool:
-    """Drop what a new user namespace gave, or root had; without, a program could undo `chroot`."""
-    header, empty = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
-    return bool(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 and libc.capset(header, empty) == 0)
+def _close() -> None:
+    while _idle:
+        _idle.pop().close()
 
 
-def _run(job: dict) -> dict:  # type: ignore[type-arg]
-    """Fork a process for one program and wait for its result, no longer than its time."""
-    result_end, program_end = os.pipe()
-    process = os.fork()
-    if process == 0:
-        _be_the_program(job, program_end)
-    os.close(program_end)
-    try:
-        text = _read_result(result_end, time.monotonic() + job["timeout_s"])
-    except TimeoutError:
-        return {"error": f"ran longer than {job['timeout_s']} s"}
-    finally:
-        os.close(result_end)
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
-    try:
-        result = json.loads(text)
-    except ValueError:
-        return {"error": "ended without a result"}
-    return result if isinstance(result, dict) else {"error": "ended without a result"}
-
-
-def _read_result(pipe: int, deadline: float) -> bytes:
-    text = b""
-    while len(text) <= _MAX_RESULT_BYTES:
-        if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise TimeoutError
-        piece = os.read(pipe, _MAX_RESULT_BYTES)
-        if not piece:
-            return text
-        text += piece
-    return b""
-
-
-def _be_the_program(job: dict, pipe: int) -> None:  # type: ignore[type-arg]
-    """Never returns. The pipe becomes descriptor 0, the only one there may be: to open a file is to lose one's voice."""
-    os.dup2(pipe, 0)
-    os.closerange(1, 256)
-    sys.stdin, sys.stdout, sys.stderr = io.StringIO(), io.StringIO(), io.StringIO()
-    _set_limits(job)
-    try:
-        result = {"outputs": _evaluate(job["source"], job["inputs"])}
-        text = json.dumps(result)
-    except BaseException as error:  # whatever a program may raise, SystemExit and MemoryError too
-        text = json.dumps({"error": type(error).__name__})
-    os.write(0, text.encode())
-    os._exit(0)
-
-
-def _set_limits(job: dict) -> None:  # type: ignore[type-arg]
-    cpu_s = math.ceil(job["timeout_s"]) + 1
-    limits = {
-        resource.RLIMIT_CPU: cpu_s,
-        resource.RLIMIT_AS: job["max_memory_bytes"],
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_NPROC: 0,
-        resource.RLIMIT_NOFILE: 1,
-        resource.RLIMIT_CORE: 0,
-    }
-    for limit, value in limits.items():
-        resource.setrlimit(limit, (value, value))
-
-
-def _evaluate(source: str, inputs: list[int]) -> list[object]:
-    names: dict[str, object] = {"__name__": "program"}
-    exec(compile(source, "<program>", "exec"), names)  # noqa: S102 - this process exists for it
-    function = names["f"]
-    assert callable(function)
-    outputs = [function(value) for value in inputs]
-    for output in outputs:
-        if type(output) not in (int, float, str, bool, type(None)):
-            raise TypeError
-    return outputs
-
-
-if __name__ == "__main__":
-    main()
+atexit.register(_close)

@@ -27,5 +27,5 @@ class GraderModule(Protocol):
 
 GRADERS: dict[str, GraderModule] = {
     name: cast(GraderModule, import_module(f"{__name__}.{name}"))
-    for name in ("maths", "choice", "constraints", "calls", "exact", "contains")
+    for name in ("maths", "choice", "constraints", "calls", "exact", "contains", "programs", "patches")
 }
