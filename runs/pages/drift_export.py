@@ -26,7 +26,7 @@ from runs.pages.recovery_view import recovery_view
 from runs.report import DriftReport, drift_report
 
 REPORT_COLUMNS = 4  # curves side by side in a report
-_PLOTLY = "vendor/plotly-cartesian.min.js"
+_PLOTLY = "vendor/plotly-basic.min.js"
 
 
 @require_safe
