@@ -58,3 +58,4 @@ bench: setup-dev
 	@python3 cascade_web/bootstrap.py --vllm
 	@.venv-vllm/bin/python -m bench.sampling
 	@$(PYTHON) -m bench.recovery
+	@$(PYTHON) -m bench.verdict
