@@ -59,3 +59,4 @@ bench: setup-dev
 	@.venv-vllm/bin/python -m bench.sampling
 	@$(PYTHON) -m bench.recovery
 	@$(PYTHON) -m bench.sandbox
+	@$(PYTHON) -m bench.verdict

@@ -1,13 +1,15 @@
 // Draws every <div class="plot" data-plot-url="..."> from the figure JSON at that address. The address also gets
 // theme=light|dark and columns=N (how many panels fit side by side). The box's height is the page's, never the figure's;
-// with data-plot-panels="8" (small multiples) it is as high as runs/plots/forgetting.py lays its panels out.
+// with data-plot-panels="8" (small multiples) the answer is {"panels": [figure, ...]}, each drawn as a plot of its own, one
+// per task so that none holds the page up, and the box is as high as their rows.
 // A plot is asked for anew on every "live" event, or on the one that data-plot-on="live-stages" names.
-// When all plots in sight are drawn for the first time, performance.mark("plots-drawn") is set.
+// When all plots in sight are drawn for the first time, performance.mark("plots-drawn") is set. On paper all are drawn, in
+// the light theme and as wide as the stylesheet has them there (data-printing on the root).
 "use strict";
 
 (() => {
   const PANEL_WIDTH = 280;
-  const PANEL_HEIGHT = 230;
+  const PANEL_HEIGHT = 230; // a row of panels, as runs/plots/panels.py has it and the stylesheet
   const MAX_COLUMNS = 4;
   const MARGINS_HEIGHT = 60; // the names of checkpoints below the last row, less the gap between rows
   const REFRESH_MS = 1000;
@@ -22,6 +24,7 @@
   };
 
   const plots = new Map(); // box -> {near, stale, busy, text, address}
+  const drawn = new WeakMap(); // canvas -> its figure as text
   let isMarked = false;
 
   function columnsOf(box) {
@@ -29,14 +32,16 @@
     const panels = Number(box.dataset.plotPanels || 0);
     if (!panels) return fitting;
     const columns = Math.min(fitting, panels);
-    const rows = Math.ceil(panels / columns);
-    box.style.setProperty("--plot-height", `${rows * PANEL_HEIGHT + MARGINS_HEIGHT}px`);
+    box.style.setProperty("--plot-columns", columns);
+    box.style.setProperty("--plot-height", `${Math.ceil(panels / columns) * PANEL_HEIGHT + MARGINS_HEIGHT}px`);
     return columns;
   }
 
+  const isPrinting = () => "printing" in document.documentElement.dataset;
+
   function addressOf(box) {
     const address = new URL(box.dataset.plotUrl, location.href);
-    address.searchParams.set("theme", window.currentTheme());
+    address.searchParams.set("theme", isPrinting() ? "light" : window.currentTheme());
     address.searchParams.set("columns", columnsOf(box));
     return address.href;
   }
@@ -49,18 +54,49 @@
   }
 
   async function draw(box, text) {
-    const figure = JSON.parse(text);
+    const figures = figuresOf(text);
+    const canvases = canvasesOf(box, figures.length);
+    for (const [at, figure] of figures.entries()) {
+      if (at) await nextTask();
+      if (!box.isConnected) return; // adopt() has cleared it away
+      await drawFigure(box, canvases[at], figure);
+    }
+    box.dataset.drawn = "";
+  }
+
+  function figuresOf(text) {
+    const answer = JSON.parse(text);
+    return answer.panels ?? [answer];
+  }
+
+  function nextTask() {
+    return new Promise((resolve) => setTimeout(resolve)); // what is painted, typed or scrolled comes first
+  }
+
+  function canvasesOf(box, count) {
+    const canvases = [...box.querySelectorAll(".plot-canvas")];
+    for (const canvas of canvases.splice(count)) {
+      window.Plotly.purge(canvas);
+      canvas.remove();
+    }
+    while (canvases.length < count) {
+      const canvas = document.createElement("div");
+      canvas.className = "plot-canvas";
+      box.append(canvas);
+      canvases.push(canvas);
+    }
+    return canvases;
+  }
+
+  async function drawFigure(box, canvas, figure) {
+    const text = JSON.stringify(figure);
+    if (drawn.get(canvas) === text) return; // most panels stay as they are when a score comes in
     const layout = { ...figure.layout, autosize: true, uirevision: box.dataset.plotUrl }; // keeps zoom when data arrive
+    if ("plotPanels" in box.dataset) canvas.style.height = `${layout.height}px`;
     delete layout.width;
     delete layout.height;
-    let canvas = box.querySelector(".plot-canvas");
-    if (!canvas) {
-      canvas = document.createElement("div");
-      canvas.className = "plot-canvas";
-      box.prepend(canvas);
-    }
     await window.Plotly.react(canvas, figure.data, layout, { ...CONFIG, ...figure.config });
-    box.dataset.drawn = "";
+    drawn.set(canvas, text);
   }
 
   function say(box, message) {
@@ -102,6 +138,29 @@
     markWhenAllDrawn();
   }
 
+  // A print does not wait for answers: this asks in the one way that does, and draws all panels at once.
+  function drawForPrint() {
+    document.documentElement.dataset.printing = "";
+    for (const [box, plot] of plots) {
+      if (!box.checkVisibility()) continue; // folded away
+      const request = new XMLHttpRequest();
+      request.open("GET", addressOf(box), false);
+      try { request.send(); } catch { continue; } // without a server, what is drawn already has to do
+      if (request.status !== 200) continue;
+      const figures = figuresOf(request.responseText);
+      const canvases = canvasesOf(box, figures.length);
+      figures.forEach((figure, at) => drawFigure(box, canvases[at], figure));
+      box.dataset.drawn = "";
+      plot.text = ""; // what is drawn now is not what the page shows
+    }
+  }
+
+  function drawForScreen() {
+    delete document.documentElement.dataset.printing;
+    for (const box of plots.keys()) columnsOf(box);
+    refreshAll();
+  }
+
   function markWhenAllDrawn() {
     if (isMarked) return;
     const inSight = [...plots].filter(([, plot]) => plot.near);
@@ -119,8 +178,7 @@
     for (const box of plots.keys()) {
       if (!box.isConnected) {
         sight.unobserve(box);
-        const canvas = box.querySelector(".plot-canvas");
-        if (canvas) window.Plotly.purge(canvas);
+        canvasesOf(box, 0);
         plots.delete(box);
       }
     }
@@ -152,6 +210,8 @@
   adopt(document);
   document.addEventListener("htmx:after:swap", () => adopt(document));
   document.addEventListener("themechange", refreshAll);
+  window.addEventListener("beforeprint", drawForPrint);
+  window.addEventListener("afterprint", drawForScreen);
   for (const name of ["live", "live-stages"]) {
     document.body.addEventListener(name, atMostEvery(REFRESH_MS, () => refreshOn(name)));
   }

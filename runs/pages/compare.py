@@ -67,13 +67,13 @@ def compare_figure(request: HttpRequest, slug: str) -> HttpResponse:
     """Answer the curves of these runs over each other, as Plotly JSON."""
     assert isinstance(request.user, User)
     runs = _compared(project_for(request.user, slug), request.GET)
-    figure = plots.overlay_curves(
+    panels = plots.overlay_curves(
         [(str(compared.run), compared.matrix) for compared in runs],
         baseline=next((compared.place for compared in runs if compared.is_baseline), 0),
         columns=next((n for n in (1, 2, 3, 4) if str(n) == request.GET.get("columns")), 4),
         theme="dark" if request.GET.get("theme") == "dark" else "light",
     )
-    return figure_response(request, plots.to_json(figure))
+    return figure_response(request, plots.panels_to_json(panels))
 
 
 def _numbers(query: QueryDict) -> list[int]:

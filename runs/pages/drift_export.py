@@ -27,7 +27,7 @@ from runs.report import DriftReport, drift_report
 from runs.standings import foremost, in_a_phrase, standings_of_run
 
 REPORT_COLUMNS = 4  # curves side by side in a report
-_PLOTLY = "vendor/plotly-cartesian.min.js"
+_PLOTLY = "vendor/plotly-basic.min.js"
 
 
 @require_safe

@@ -2,7 +2,6 @@
 
 import json
 
-import plotly.graph_objects as go
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -46,7 +45,7 @@ def draw(
     if key not in report.drawn:
         if len(report.drawn) >= KEPT:
             report.drawn.clear()
-        report.drawn[key] = plots.to_json(_draw(report, name, view, levels, theme=theme, columns=columns))
+        report.drawn[key] = _draw(report, name, view, levels, theme=theme, columns=columns)
     return report.drawn[key]
 
 
@@ -58,10 +57,10 @@ def _draw(
     *,
     theme: plots.Theme,
     columns: int,
-) -> go.Figure:
+) -> str:
     matrix = report.matrix
     if name == "curves":
-        return plots.forgetting_curves(
+        panels = plots.forgetting_curves(
             matrix,
             teachers=report.last_teachers,
             references=levels,
@@ -69,11 +68,13 @@ def _draw(
             columns=columns,
             theme=theme,
         )
+        return plots.panels_to_json(panels)
     if name == "matrix":
         changes = shown_changes(report, view)
-        return plots.matrix_heatmap(matrix, view.show, changes=changes, compact=columns == 1, theme=theme)
+        picture = plots.matrix_heatmap(matrix, view.show, changes=changes, compact=columns == 1, theme=theme)
+        return plots.to_json(picture)
     recovered = {found.row: found for found in report.recoveries}
     row = name.removeprefix("recovery-")
     if row not in recovered:
         raise Http404
-    return plots.recovery_bars(recovered[row], narrow=columns == 1, theme=theme)
+    return plots.to_json(plots.recovery_bars(recovered[row], narrow=columns == 1, theme=theme))

@@ -63,7 +63,7 @@ def lineage_view(report: DriftReport, run: Run) -> dict[str, Any]:
 
 
 def _line(report: DriftReport, row: RowInfo, url: str, lessons: list[Edge]) -> LineageLine:
-    best = [DOMAINS[domain].label for domain, choice in report.best.items() if choice.row == row.key]
+    best = [report.matrix.column(domain).label for domain, choice in report.best.items() if choice.row == row.key]
     return LineageLine(
         row=row,
         url=url,
@@ -83,7 +83,7 @@ def _chips(report: DriftReport, row: RowInfo) -> list[tuple[str, str]]:
     """The mean, and the scores of the domains that a GRPO stage trains: its own."""
     found = [cell.mean for column in report.matrix.columns if (cell := report.matrix.cell(row.key, column.domain))]
     own = [
-        (DOMAINS[domain].label, words.score(cell.mean))
+        (report.matrix.column(domain).label, words.score(cell.mean))
         for domain in (row.domains if row.kind == "grpo" else ())
         if (cell := report.matrix.cell(row.key, domain))
     ]

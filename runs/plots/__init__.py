@@ -1,9 +1,10 @@
-"""One function per picture: numbers in, a Plotly figure out, no queries.
+"""One function per picture: numbers in, a Plotly figure out, or one per panel; no queries.
 
-A figure carries its theme's colours; the page asks for the theme it shows. `to_json` is what a page embeds or an API
-returns, `CONFIG` what Plotly.js is called with.
+A figure carries its theme's colours; the page asks for the theme it shows. `to_json` and `panels_to_json` are what a page
+embeds or an API returns, `CONFIG` what Plotly.js is called with.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -25,6 +26,7 @@ __all__ = [
     "forgetting_curves",
     "matrix_heatmap",
     "overlay_curves",
+    "panels_to_json",
     "recovery_bars",
     "to_json",
     "training_curve",
@@ -37,3 +39,8 @@ def to_json(figure: go.Figure) -> str:
     text = figure.to_json()
     assert isinstance(text, str)
     return text
+
+
+def panels_to_json(figures: Sequence[go.Figure]) -> str:
+    """Write the panels of a grid as JSON, in their order: `{"panels": [figure, ...]}`."""
+    return f'{{"panels":[{",".join(to_json(figure) for figure in figures)}]}}'

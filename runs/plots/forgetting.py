@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from runs.drift import Break, ColumnInfo, During, RowInfo, ScoreCell, ScoreMatrix, find_breaks, words
 from runs.drift.comparability import why_incomparable
-from runs.plots.panels import Grid, axis_number, short_name
+from runs.plots.panels import Grid, short_name
 from runs.plots.theme import (
     MARKERS,
     TOKENS,
@@ -22,7 +22,6 @@ from runs.plots.theme import (
     Tokens,
     domain_colour,
     faint,
-    make_figure,
     stage_colour,
 )
 
@@ -37,33 +36,26 @@ def forgetting_curves(
     during: During | None = None,
     columns: int = 4,
     theme: Theme = "light",
-) -> go.Figure:
+) -> list[go.Figure]:
     """Draw a panel per domain, `columns` side by side.
 
     teachers: domain -> the row that taught it in the last MOPD stage; its score becomes the dashed line.
     references: name -> domain -> a score to hold the curves against, 0 to 1, such as another run's last.
     during: scores from the middle of stages, which become small points on the way to the stage's own.
     """
-    tokens = TOKENS[theme]
-    grid = Grid(len(matrix.columns), columns, tokens)
-    layout, breaks, names = grid.margin, find_breaks(matrix), _row_names(matrix)
-    data: list[Part] = []
-    shapes: list[Part] = []
-    notes: list[Part] = []
-    for position, column in enumerate(matrix.columns):
-        number = axis_number(position)
-        axes, title = grid.panel(column.title, position, names=names, upper={})
-        layout |= {f"xaxis{number}": axes[0], f"yaxis{number}": axes[1]}
+    tokens, breaks = TOKENS[theme], find_breaks(matrix)
+    grid = Grid(len(matrix.columns), columns, tokens, _row_names(matrix), upper={})
+    figures = []
+    for place, column in enumerate(matrix.columns):
         levels = _levels(matrix, column, (teachers or {}).get(column.domain), tokens)
         levels += _reference_levels(column, references or {}, tokens)
         broken = [(_middle(matrix, found), found.reason) for found in breaks if found.column == column.domain]
-        shapes += [*_bands(matrix, column, number, tokens), *[_level_line(level, number) for level in levels]]
-        shapes += [_break_line(at, number, tokens) for at, _ in broken]
-        notes += [title, *[_level_name(level, number) for level in levels]]
-        notes += [_break_mark(at, reason, number, tokens) for at, reason in broken]
-        data += _scores(matrix, column, number, tokens)
-        data += _middle_points(matrix, column, during or {}, number, tokens)
-    return make_figure(tokens, height=grid.height, data=data, shapes=shapes, notes=notes, layout=layout)
+        shapes = [*_bands(matrix, column, tokens), *[_level_line(level) for level in levels]]
+        shapes += [_break_line(at, tokens) for at, _ in broken]
+        notes = [_level_name(level) for level in levels] + [_break_mark(at, reason, tokens) for at, reason in broken]
+        data = [*_scores(matrix, column, tokens), *_middle_points(matrix, column, during or {}, tokens)]
+        figures.append(grid.panel(column.title, place, data=data, shapes=shapes, notes=notes))
+    return figures
 
 
 def _row_names(matrix: ScoreMatrix) -> list[str]:
@@ -71,15 +63,15 @@ def _row_names(matrix: ScoreMatrix) -> list[str]:
     return [f"{short_name(row.title)} {at}" for at, row in enumerate(matrix.rows)]
 
 
-def _bands(matrix: ScoreMatrix, column: ColumnInfo, number: str, tokens: Tokens) -> list[Part]:
+def _bands(matrix: ScoreMatrix, column: ColumnInfo, tokens: Tokens) -> list[Part]:
     """Shade the stages that train the domain, and those that teach it back."""
     domains = tuple(c.domain for c in matrix.columns)
     hues = {"mopd": tokens.mopd, "grpo": domain_colour(column.domain, domains, tokens)}
     return [
         {
             "type": "rect",
-            "xref": f"x{number}",
-            "yref": f"y{number} domain",
+            "xref": "x",
+            "yref": "y domain",
             "x0": position - 0.5,
             "x1": position + 0.5,
             "y0": 0,
@@ -127,26 +119,26 @@ def _middle(matrix: ScoreMatrix, found: Break) -> float:
     return (positions[found.before] + positions[found.after]) / 2
 
 
-def _break_line(at: float, number: str, tokens: Tokens) -> Part:
-    place: Part = {"xref": f"x{number}", "yref": f"y{number} domain", "x0": at, "x1": at, "y0": 0, "y1": 0.9}
+def _break_line(at: float, tokens: Tokens) -> Part:
+    place: Part = {"xref": "x", "yref": "y domain", "x0": at, "x1": at, "y0": 0, "y1": 0.9}
     return {"type": "line", **place, "line": {"color": tokens.loss, "width": 1, "dash": "dot"}, "layer": "below"}
 
 
-def _break_mark(at: float, reason: str, number: str, tokens: Tokens) -> Part:
-    place: Part = {"xref": f"x{number}", "yref": f"y{number} domain", "x": at, "y": 1}
+def _break_mark(at: float, reason: str, tokens: Tokens) -> Part:
+    place: Part = {"xref": "x", "yref": "y domain", "x": at, "y": 1}
     font = {"size": 12, "color": tokens.loss}
     return {"text": "≠", "hovertext": f"not joined: {reason}", **place, "yanchor": "top", "font": font}
 
 
-def _level_line(level: _Level, number: str) -> Part:
-    place: Part = {"xref": f"x{number} domain", "yref": f"y{number}", "x0": 0, "x1": 1, "y0": level.at, "y1": level.at}
+def _level_line(level: _Level) -> Part:
+    place: Part = {"xref": "x domain", "yref": "y", "x0": 0, "x1": 1, "y0": level.at, "y1": level.at}
     return {"type": "line", **place, "line": {"color": level.colour, "width": 1, "dash": level.dash}, "layer": "below"}
 
 
-def _level_name(level: _Level, number: str) -> Part:
+def _level_name(level: _Level) -> Part:
     place: Part = {
-        "xref": f"x{number} domain",
-        "yref": f"y{number}",
+        "xref": "x domain",
+        "yref": "y",
         "x": 0 if level.side == "left" else 1,
         "y": level.at,
     }
@@ -160,9 +152,9 @@ def _level_name(level: _Level, number: str) -> Part:
     }
 
 
-def _scores(matrix: ScoreMatrix, column: ColumnInfo, number: str, tokens: Tokens) -> list[Part]:
+def _scores(matrix: ScoreMatrix, column: ColumnInfo, tokens: Tokens) -> list[Part]:
     line, side = _links(matrix, column)
-    common: Part = {"type": "scatter", "xaxis": f"x{number}", "yaxis": f"y{number}"}
+    common: Part = {"type": "scatter"}
     join: Part = {**common, "mode": "lines", "hoverinfo": "skip"}
     dotted = (
         [{**join, "x": side[0], "y": side[1], "line": {"color": tokens.line, "width": 1, "dash": "dot"}}]
@@ -231,7 +223,7 @@ def _points(matrix: ScoreMatrix, column: ColumnInfo, rows: list[RowInfo], tokens
     }
 
 
-def _middle_points(matrix: ScoreMatrix, column: ColumnInfo, during: During, number: str, tokens: Tokens) -> list[Part]:
+def _middle_points(matrix: ScoreMatrix, column: ColumnInfo, during: During, tokens: Tokens) -> list[Part]:
     """Small points where a stage was scored in its middle, spread over the first half of its band; its end is the centre."""
     domains = tuple(c.domain for c in matrix.columns)
     found = [
@@ -246,8 +238,6 @@ def _middle_points(matrix: ScoreMatrix, column: ColumnInfo, during: During, numb
     return [
         {
             "type": "scatter",
-            "xaxis": f"x{number}",
-            "yaxis": f"y{number}",
             "mode": "markers",
             "name": column.title,
             "x": [round(at, 4) for at, _, _, _ in found],

@@ -14,6 +14,7 @@ from runs.plots.theme import CLEAR, TOKENS, Part, Theme, Tokens, between, clippe
 
 Mode = Literal["score", "start", "previous", "peak", "own", "row"]
 ROW, TOP = 32, 30  # pixels
+SQUARE = 0.94  # of the room a cell has
 FULL_CHANGE = 0.4  # a change of 40 points has the full colour
 
 
@@ -50,6 +51,7 @@ def matrix_heatmap(
     n_rows, n_columns = len(matrix.rows), len(matrix.columns)
     layout = {
         "margin": {"t": TOP, "b": 8, "l": 8, "r": 8},
+        "barmode": "overlay",
         "xaxis": quiet_axis(
             tokens, side="top", range=[-0.5, n_columns - 0.5], tickvals=list(range(n_columns)),
             ticktext=[column.label for column in matrix.columns], showgrid=False,
@@ -103,19 +105,15 @@ def _change_cell(matrix: ScoreMatrix, change: Change, decimals: int, tokens: Tok
 
 
 def _squares(cells: list[list[_Cell]]) -> Part:
-    """Colour each cell as it says: z numbers the colours, so that the scale is a lookup and not a second opinion."""
-    colours = sorted({cell.colour for row in cells for cell in row}) or [CLEAR]
-    last = max(1, len(colours) - 1)
-    scale = [[at / last, colour] for at, colour in enumerate(colours)]
+    """Paint each cell in its own colour: bars of the height of a row. A heat map would need a larger build of Plotly.js."""
+    flat = [(down, across, cell) for down, row in enumerate(cells) for across, cell in enumerate(row)]
     return {
-        "type": "heatmap",
-        "z": [[colours.index(cell.colour) for cell in row] for row in cells],
-        "zmin": 0,
-        "zmax": last,
-        "colorscale": scale if len(scale) > 1 else [[0, colours[0]], [1, colours[0]]],
-        "xgap": 2,
-        "ygap": 2,
-        "showscale": False,
+        "type": "bar",
+        "x": [across for _, across, _ in flat],
+        "base": [round(down - SQUARE / 2, 2) for down, _, _ in flat],
+        "y": [SQUARE for _ in flat],
+        "width": SQUARE,
+        "marker": {"color": [cell.colour for *_, cell in flat], "line": {"width": 0}},
         "hoverinfo": "skip",
     }
 

@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 
 from runs.drift import ScoreMatrix
 from runs.drift.across import align_rows
-from runs.plots.panels import Grid, axis_number, short_name
-from runs.plots.theme import TOKENS, Part, Theme, Tokens, make_figure
+from runs.plots.panels import Grid, short_name
+from runs.plots.theme import TOKENS, Part, Theme, Tokens
 
 DASHES = ("solid", "dash", "dot")
 MEAN = "Mean"
@@ -15,27 +15,25 @@ MEAN = "Mean"
 
 def overlay_curves(
     runs: Sequence[tuple[str, ScoreMatrix]], *, baseline: int = 0, columns: int = 4, theme: Theme = "light"
-) -> go.Figure:
-    """Draw a line per run; runs: name and scores; baseline: the one whose line is dark and thick.
+) -> list[go.Figure]:
+    """Draw a line per run in each panel; runs: name and scores; baseline: the one whose line is dark and thick.
 
     A run's hue and dash follow from its place in the list, as `run_mark` has it.
     """
     tokens, matrices = TOKENS[theme], [matrix for _, matrix in runs]
     keys = align_rows(matrices)
     panels = [("", MEAN), *{c.domain: (c.domain, c.title) for matrix in matrices for c in matrix.columns}.values()]
-    grid = Grid(len(panels), columns, tokens)
-    layout, names = grid.margin, [short_name(key) for key in keys]
-    data: list[Part] = []
-    notes: list[Part] = []
-    for place, (domain, title) in enumerate(panels):
-        number = axis_number(place)
-        axes, note = grid.panel(title, place, names=names, upper={"showticklabels": False})
-        layout |= {f"xaxis{number}": axes[0], f"yaxis{number}": axes[1]}
-        notes.append(note)
-        for at, (name, matrix) in enumerate(runs):
-            line = _line(matrix, keys, domain) | _style(at, at == baseline, tokens)
-            data.append({**line, "name": name, "xaxis": f"x{number}", "yaxis": f"y{number}"})
-    return make_figure(tokens, height=grid.height, data=data, shapes=[], notes=notes, layout=layout)
+    names = [short_name(key) for key in keys]
+    grid = Grid(len(panels), columns, tokens, names, upper={"showticklabels": False})
+
+    def line(domain: str, at: int) -> Part:
+        name, matrix = runs[at]
+        return {**_line(matrix, keys, domain), **_style(at, at == baseline, tokens), "name": name}
+
+    return [
+        grid.panel(title, place, data=[line(domain, at) for at in range(len(runs))])
+        for place, (domain, title) in enumerate(panels)
+    ]
 
 
 def run_mark(place: int) -> tuple[int, str]:

@@ -1,12 +1,16 @@
-"""A grid of small plots: scores of 0 to 100 points over checkpoints, a panel per domain."""
+"""A grid of small plots: scores of 0 to 100 points over checkpoints, a panel per domain, each a figure of its own.
+
+The page sets them side by side and draws one after the other: two dozen in one figure would hold it up for most of a second.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runs.plots.theme import Part, Tokens, clipped, quiet_axis
+import plotly.graph_objects as go
 
-PANEL, GAP, TOP, BOTTOM, LEFT, RIGHT = 168, 62, 30, 92, 28, 10  # pixels
-GUTTER = 0.03  # between panels, of the whole width
+from runs.plots.theme import Part, Tokens, clipped, make_figure, quiet_axis
+
+PANEL, TOP, BETWEEN, BOTTOM, LEFT, RIGHT = 168, 30, 32, 92, 28, 10  # pixels; plots.js lays out the rows by their sum
 LONGEST_NAME = 17  # letters of a checkpoint below a panel
 
 
@@ -17,48 +21,33 @@ class Grid:
     n_panels: int
     columns: int
     tokens: Tokens
+    names: Sequence[str]  # of the checkpoints
+    upper: Part  # what the labels of any but the lowest panels are
 
-    @property
-    def height(self) -> int:
-        """Height of the figure in pixels."""
-        n_rows = max(1, -(-self.n_panels // self.columns))
-        return TOP + BOTTOM + n_rows * PANEL + (n_rows - 1) * GAP
-
-    @property
-    def margin(self) -> Part:
-        return {"margin": {"t": TOP, "b": BOTTOM, "l": LEFT, "r": RIGHT}}
-
-    def panel(self, title: str, place: int, *, names: Sequence[str], upper: Part) -> tuple[tuple[Part, Part], Part]:
-        """Make the axes of a panel and the title above it. upper: what the labels of any but the lowest panels are."""
-        number, (down, across) = axis_number(place), divmod(place, self.columns)
-        inner, gutter = self.height - TOP - BOTTOM, GUTTER if self.columns > 1 else 0.0
-        top, width = 1 - down * (PANEL + GAP) / inner, (1 - gutter * (self.columns - 1)) / self.columns
-        left = across * (width + gutter)
+    def panel(
+        self, title: str, place: int, *, data: list[Part], shapes: Sequence[Part] = (), notes: Sequence[Part] = ()
+    ) -> go.Figure:
+        """Draw the panel that has this place in the grid, its title above it."""
         is_lowest = place + self.columns >= self.n_panels
-        x = quiet_axis(
+        bottom, last = BOTTOM if is_lowest else BETWEEN, len(self.names) - 1
+        labels = {"ticktext": list(self.names), "tickangle": -45} if is_lowest else self.upper
+        layout = {
+            "margin": {"t": TOP, "b": bottom, "l": LEFT, "r": RIGHT},
+            "xaxis": quiet_axis(
+                self.tokens, range=[-0.6, last + 0.6], tickvals=list(range(last + 1)), showgrid=False, **labels
+            ),
+            "yaxis": quiet_axis(self.tokens, range=[-4, 104], tickvals=[0, 50, 100]),
+        }
+        heading: Part = {"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "x": 0, "y": 1, "yshift": 6}
+        place_of_heading: Part = {"xanchor": "left", "yanchor": "bottom", "font": {"size": 13}}
+        return make_figure(
             self.tokens,
-            domain=[round(left, 4), round(left + width, 4)],
-            anchor=f"y{number}",
-            range=[-0.6, len(names) - 0.4],
-            tickvals=list(range(len(names))),
-            showgrid=False,
-            **({"ticktext": list(names), "tickangle": -45} if is_lowest else upper),
+            height=TOP + PANEL + bottom,
+            data=data,
+            shapes=list(shapes),
+            notes=[{**heading, **place_of_heading}, *notes],
+            layout=layout,
         )
-        y = quiet_axis(
-            self.tokens,
-            domain=[round(max(0.0, top - PANEL / inner), 4), round(top, 4)],
-            anchor=f"x{number}",
-            range=[-4, 104],
-            tickvals=[0, 50, 100],
-            showticklabels=across == 0,
-        )
-        note: Part = {"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "x": left, "y": top}
-        return (x, y), {**note, "xanchor": "left", "yanchor": "bottom", "yshift": 6, "font": {"size": 13}}
-
-
-def axis_number(place: int) -> str:
-    """What Plotly appends to the names of a panel's axes; nothing to the first's."""
-    return "" if place == 0 else str(place + 1)
 
 
 def short_name(title: str) -> str:

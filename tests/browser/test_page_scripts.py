@@ -20,7 +20,7 @@ HTML = """<!doctype html><head><link rel="stylesheet" href="/static/cascade.css"
 <div class="plot" data-plot-url="/figure"></div>
 <dialog id="shortcuts"><dl class="keys"></dl><form method="dialog"><button>Close</button></form></dialog>
 <script src="/static/vendor/htmx.min.js" defer></script><script src="/static/live.js" defer></script>
-<script src="/static/keys.js" defer></script><script src="/static/vendor/plotly-cartesian.min.js" defer></script>
+<script src="/static/keys.js" defer></script><script src="/static/vendor/plotly-basic.min.js" defer></script>
 <script src="/static/plots.js" defer></script>"""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from runs.drift import find_changes, measure_recovery, score_cell
-from runs.plots import forgetting_curves, matrix_heatmap, recovery_bars, to_json, training_curve
+from runs.plots import forgetting_curves, matrix_heatmap, panels_to_json, recovery_bars, to_json, training_curve
 from runs.plots.theme import CLEAR, DARK, LIGHT, TOKENS, between, readable_on
 from runs.plots.training import smooth, thin
 
@@ -32,8 +32,8 @@ def lines(figure) -> list[tuple]:
 @pytest.mark.parametrize("columns", [1, 2, 4])
 def test_curves_show_scores_and_intervals(build, columns: int) -> None:
     matrix = build(CHAIN)
-    figure = forgetting_curves(matrix, teachers=TEACHERS, columns=columns)
-    points = trace(figure, "If")
+    panels = forgetting_curves(matrix, teachers=TEACHERS, columns=columns)
+    points = trace(panels[0], "If")
     cells = [matrix.cells[row.key, "if"] for row in matrix.rows]
     assert list(points.y) == pytest.approx([20, 80, 50, 74])
     high = [100 * cell.interval[1] for cell in cells]
@@ -44,38 +44,51 @@ def test_curves_show_scores_and_intervals(build, columns: int) -> None:
 
 
 def test_curves_shade_own_stages_and_draw_the_teacher(build) -> None:
-    figure = forgetting_curves(build(CHAIN), teachers=TEACHERS)
-    bands = [(shape.xref, shape.x0 + 0.5) for shape in figure.layout.shapes if shape.type == "rect"]
-    assert bands == [("x", 1), ("x", 3), ("x2", 2), ("x2", 3)]
-    levels = [(shape.yref, shape.y0) for shape in figure.layout.shapes if shape.type == "line"]
-    assert levels == [("y", pytest.approx(80)), ("y2", pytest.approx(70))]
+    panels = forgetting_curves(build(CHAIN), teachers=TEACHERS)
+    bands = [[shape.x0 + 0.5 for shape in panel.layout.shapes if shape.type == "rect"] for panel in panels]
+    assert bands == [[1, 3], [2, 3]]
+    levels = [shape.y0 for panel in panels for shape in panel.layout.shapes if shape.type == "line"]
+    assert levels == pytest.approx([80, 70])
+
+
+def test_the_lowest_panel_of_each_column_names_the_checkpoints(build) -> None:
+    chain = [(key, kind, domains, {**scores, "stem": 0.5}) for key, kind, domains, scores in CHAIN]
+    first, second, third = forgetting_curves(build(chain), columns=2)
+    assert first.layout.xaxis.ticktext is None  # the third stands below it
+    assert second.layout.xaxis.ticktext == third.layout.xaxis.ticktext
+    assert "CODE_RL 2" in third.layout.xaxis.ticktext
+    assert second.layout.height == third.layout.height > first.layout.height
+    # Each draws the same 168 pixels between its margins.
+    inner = {panel.layout.height - panel.layout.margin.t - panel.layout.margin.b for panel in (first, second, third)}
+    assert inner == {168}
 
 
 def test_a_line_breaks_where_scores_cannot_be_compared(build) -> None:
     matrix = build(CHAIN)
-    whole = lines(forgetting_curves(matrix))[0]
+    whole = lines(forgetting_curves(matrix)[0])[0]
     assert [x for x in whole.x if x is not None] == [0, 1, 1, 2, 2, 3]
     greedy = {key: replace(cell, protocol="greedy" if key[0] == "mopd" else "") for key, cell in matrix.cells.items()}
-    figure = forgetting_curves(replace(matrix, cells=greedy))
-    assert [x for x in lines(figure)[0].x if x is not None] == [0, 1, 1, 2]
-    marks = [(note.x, note.hovertext) for note in figure.layout.annotations if note.text == "≠"]
-    assert marks == [(2.5, "not joined: scored under another protocol")] * 2
-    assert [shape.x0 for shape in figure.layout.shapes if shape.yref == "y domain" and shape.type == "line"] == [2.5]
+    for panel in forgetting_curves(replace(matrix, cells=greedy)):
+        assert [x for x in lines(panel)[0].x if x is not None] == [0, 1, 1, 2]
+        marks = [(note.x, note.hovertext) for note in panel.layout.annotations if note.text == "≠"]
+        assert marks == [(2.5, "not joined: scored under another protocol")]
+        assert [shape.x0 for shape in panel.layout.shapes if shape.yref == "y domain" and shape.type == "line"] == [2.5]
 
 
 def test_a_side_branch_hangs_dotted_off_its_start(build) -> None:
     matrix = build(CHAIN)
     rows = (*matrix.rows[:2], replace(matrix.rows[2], parent="if_rl"), replace(matrix.rows[3], parent="if_rl"))
-    side, main = lines(forgetting_curves(replace(matrix, rows=rows)))[:2]
+    panel = forgetting_curves(replace(matrix, rows=rows))[0]
+    side, main = lines(panel)
     assert (list(side.x), side.line.dash) == ([1, 2, None], "dot")
     assert list(main.x) == [0, 1, None, 1, 3, None]
-    points, sibling = [each for each in forgetting_curves(replace(matrix, rows=rows)).data if each.name == "If"]
+    points, sibling = [each for each in panel.data if each.name == "If"]
     assert (list(points.x), points.opacity) == ([0, 1, 3], None)
     assert (list(sibling.x), sibling.opacity) == ([2], 0.4)
 
 
 def test_another_runs_level_is_a_named_line(build) -> None:
-    figure = forgetting_curves(build(CHAIN), references={"last of #3": {"if": 0.6}})
+    figure, _ = forgetting_curves(build(CHAIN), references={"last of #3": {"if": 0.6}})
     levels = [(shape.yref, shape.y0, shape.line.dash) for shape in figure.layout.shapes if shape.type == "line"]
     assert levels == [("y", pytest.approx(60), "longdash")]
     assert [note.y for note in figure.layout.annotations if note.text == "last of #3"] == [pytest.approx(60)]
@@ -84,10 +97,10 @@ def test_another_runs_level_is_a_named_line(build) -> None:
 def test_curves_of_an_unfinished_run(build) -> None:
     matrix = build(CHAIN)
     cells = {key: cell for key, cell in matrix.cells.items() if key[0] in ("sft", "if_rl")}
-    figure = forgetting_curves(replace(matrix, cells=cells), teachers=TEACHERS)
+    figure, _ = forgetting_curves(replace(matrix, cells=cells), teachers=TEACHERS)
     assert list(trace(figure, "If").x) == [0, 1]
     assert len(figure.layout.xaxis.tickvals) == 4
-    json.loads(to_json(forgetting_curves(replace(matrix, cells={}))), parse_constant=pytest.fail)
+    json.loads(panels_to_json(forgetting_curves(replace(matrix, cells={}))), parse_constant=pytest.fail)
 
 
 def test_heatmap_of_scores(build) -> None:
@@ -100,8 +113,10 @@ def test_heatmap_of_scores(build) -> None:
 
 def colours(figure) -> list[list[str]]:
     squares = figure.data[0]
-    scale = {round(at * squares.zmax): colour for at, colour in squares.colorscale}
-    return [[scale[z] for z in row] for row in squares.z]
+    across = max(squares.x) + 1
+    painted = [squares.marker.color[at : at + across] for at in range(0, len(squares.x), across)]
+    assert [base + 0.47 for base in squares.base[::across]] == pytest.approx(range(len(painted)))  # a row around each
+    return [list(row) for row in painted]
 
 
 @pytest.mark.parametrize("since", ["start", "previous", "peak", "own"])
@@ -192,15 +207,16 @@ def test_figures_are_small_and_the_same_each_time(build, theme) -> None:
     matrix = build(CHAIN)
     recovery = measure_recovery(matrix, "mopd", TEACHERS)
     for draw in (
-        lambda: forgetting_curves(matrix, teachers=TEACHERS, theme=theme),
-        lambda: matrix_heatmap(matrix, "own", theme=theme),
-        lambda: recovery_bars(recovery, theme=theme),
+        lambda: panels_to_json(forgetting_curves(matrix, teachers=TEACHERS, theme=theme)),
+        lambda: to_json(matrix_heatmap(matrix, "own", theme=theme)),
+        lambda: to_json(recovery_bars(recovery, theme=theme)),
     ):
-        text = to_json(draw())
-        assert text == to_json(draw())
+        text = draw()
+        assert text == draw()
         assert len(text) < 12_000
         assert "#636efa" not in text.lower()  # the first of Plotly's own colours
-        assert json.loads(text, parse_constant=pytest.fail)["layout"]["paper_bgcolor"] == CLEAR
+        answer = json.loads(text, parse_constant=pytest.fail)
+        assert all(figure["layout"]["paper_bgcolor"] == CLEAR for figure in answer.get("panels", [answer]))
 
 
 @pytest.mark.parametrize("tokens", [LIGHT, DARK])

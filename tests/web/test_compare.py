@@ -88,7 +88,9 @@ def test_unscored_runs_can_be_compared(run: Run, ada: Client) -> None:
 
 def test_the_curves_are_plotly_json(runs: list[Run], ada: Client) -> None:
     answer = ada.get(f"{COMPARE}curves/?run=1&run=2&columns=2&theme=dark")
-    assert {trace["name"] for trace in answer.json()["data"]} == {"small #1", "other #2"}
+    panels = answer.json()["panels"]
+    assert len(panels) == 1 + 2  # the mean, and a panel per domain
+    assert all({trace["name"] for trace in panel["data"]} == {"small #1", "other #2"} for panel in panels)
     again = ada.get(f"{COMPARE}curves/?run=1&run=2&columns=2&theme=dark", headers={"If-None-Match": answer["ETag"]})
     assert again.status_code == 304
 
