@@ -69,6 +69,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "teachers": teachers_view(report, run),
             "lineage": lineage_view(report, run),
             "gates": gates_section(run),
+            "has_mid_stage_scores": bool(report.during),
         }
         | sections
         | hold_context(run, request.user, role)

@@ -154,7 +154,7 @@ def _stability_gap(report: DriftReport) -> MeasureView:
         title,
         formula,
         words.score(deepest.depth or 0.0),
-        interval=words.change_interval(deepest.interval),
+        interval=words.score_interval(deepest.interval),
         place=f"{_title(report, domain)} in {report.matrix.row(deepest.row).title}, step {deepest.step:,}{noise}",
         parts=parts,
         left_out=left_out,

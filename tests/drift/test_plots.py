@@ -251,6 +251,6 @@ def test_scores_from_the_middle_of_a_stage_are_small_points_within_its_band(buil
     assert small.marker.size < min(points.marker.size)
     assert list(small.x) == [1.625, 1.75]  # code_rl's band is 1.5 to 2.5, its end at 2
     assert list(small.y) == pytest.approx([20, 74])
-    assert small.customdata[0][0] == "code_rl, step 10"
+    assert small.customdata[0][0] == "CODE_RL, step 10"
     unknown = forgetting_curves(matrix, during=during)  # published stages have no steps
     assert len([each for each in unknown.data if each.name == "If"]) == 1
