@@ -1,6 +1,7 @@
 """Long answers: sent piece by piece, holding neither the whole of them nor a connection of the database."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Generator
 
 from asgiref.sync import sync_to_async
@@ -22,14 +23,28 @@ def download(blocks: Generator[bytes], *, name: str, n_bytes: int, content_type:
         "Cache-Control": "no-store",
         "X-Accel-Buffering": "no",  # nginx would keep it on its disk first
     }
-    return StreamingHttpResponse(_read_in_threads(blocks), content_type=content_type, headers=headers)
+    return StreamingHttpResponse(_InThreads(blocks), content_type=content_type, headers=headers)
 
 
-async def _read_in_threads(blocks: Generator[bytes]) -> AsyncIterator[bytes]:
-    """Pass blocks on as they are asked for. Django would gather a plain iterator's in memory before it sent the first."""
-    await let_go_of_the_database()
-    try:
-        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+class _InThreads:
+    """Blocks that are made in threads as they are asked for. Django would gather those of a plain iterator in memory.
+
+    Django closes it when the answer is over, also where the reader went away, and a block may be under way then.
+    """
+
+    def __init__(self, blocks: Generator[bytes]) -> None:
+        self._blocks, self._one_at_a_time = blocks, threading.Lock()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await let_go_of_the_database()
+        while (block := await asyncio.to_thread(self._next)) is not None:
             yield block
-    finally:
-        blocks.close()
+
+    def _next(self) -> bytes | None:
+        with self._one_at_a_time:
+            return next(self._blocks, None)
+
+    def close(self) -> None:
+        """Let go of the file that is being read."""
+        with self._one_at_a_time:
+            self._blocks.close()

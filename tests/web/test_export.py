@@ -5,6 +5,7 @@ import html
 import io
 import json
 import tarfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,25 @@ def test_a_link_in_a_runs_folder_leads_nowhere(promoted: Proposal, tmp_path: Pat
 def test_a_card_says_what_changed_since_it_was_signed(promoted: Proposal, ada: Client) -> None:
     ItemResult.objects.filter(score__checkpoint=promoted.checkpoint, item=0).update(value=0.25)
     assert "- Changed since: " in _text(ada, f"{_page(promoted)}card/")
+
+
+def test_an_answer_that_breaks_off_lets_go_of_its_file() -> None:
+    closed = []
+
+    def blocks() -> Generator[bytes]:
+        try:
+            yield b"first"
+            yield b"second"
+        finally:
+            closed.append(True)
+
+    response = streams.download(blocks(), name="x.tar", n_bytes=11, content_type="application/x-tar")
+
+    @async_to_sync
+    async def read_one() -> bytes:
+        return await anext(aiter(response))
+
+    assert read_one() == b"first"
+    assert not closed
+    response.close()
+    assert closed
