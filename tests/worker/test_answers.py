@@ -18,9 +18,7 @@ def record(*grades: list[float], after: int = 0, **changes: object) -> ScoreReco
     ]
     facts = {"domain": "stem", "split": "test", "version": 1, "protocol": {"temperature": 1.0}, "after": after}
     mean = sum(item.value for item in items) / len(items)
-    return ScoreRecord.model_validate(
-        {**facts, "samples": len(grades[0]), "mean": mean, "items": items, **changes}
-    )
+    return ScoreRecord.model_validate({**facts, "samples": len(grades[0]), "mean": mean, "items": items, **changes})
 
 
 def test_values_are_means_over_all_answers() -> None:

@@ -13,7 +13,7 @@ from workers import tasks
 from workers.stage_dir import ScoreRecord, read_records
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_programs")]
-PAIR = {"domain": "stem", "before": "warm", "after": "if_rl"}
+PAIR = {"domain": "instructions", "before": "warm", "after": "if_rl"}
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def ask(run: Run) -> list[TopUp]:
 
 def score(run: Run, row: str = "if_rl") -> Score:
     return Score.objects.get(
-        checkpoint__run=run, checkpoint__stage__name=row, benchmark__domain="stem", benchmark__split="test"
+        checkpoint__run=run, checkpoint__stage__name=row, benchmark__domain="instructions", benchmark__split="test"
     )
 
 
@@ -37,7 +37,7 @@ def answers(run: Run, row: str = "if_rl") -> list[list[float]]:
 
 
 def test_both_checkpoints_get_the_answers_that_were_asked_for(run: Run) -> None:
-    first, others = answers(run), {s.pk for s in Score.objects.exclude(benchmark__domain="stem")}
+    first, others = answers(run), {s.pk for s in Score.objects.exclude(benchmark__domain="instructions")}
     proposal = reviews.propose(run.checkpoints.get(stage__name="if_rl"), note="look", by=run.created_by)
     asked = ask(run)
     assert {(str(row.checkpoint), row.samples) for row in asked} == {("warm at step 6", 4), ("if_rl at step 6", 4)}
@@ -51,11 +51,13 @@ def test_both_checkpoints_get_the_answers_that_were_asked_for(run: Run) -> None:
         assert all(len(item.grades) == 4 and item.value == sum(item.grades) / 4 for item in items)
         assert found.mean == pytest.approx(sum(item.value for item in items) / 16)
     assert [grades[:1] for grades in answers(run)] == first  # the first answers stay
-    assert {s.pk for s in Score.objects.exclude(benchmark__domain="stem")} == others  # other scores stay as they are
+    assert {
+        s.pk for s in Score.objects.exclude(benchmark__domain="instructions")
+    } == others  # other scores stay as they are
     card = ingest.checkpoint_folder(run.checkpoints.get(stage__name="if_rl")) / "README.md"
     assert "avg@4" in card.read_text()
     (change,) = standing_of(proposal).changes
-    assert change.startswith("STEM reasoning: 1 answers to each problem, then 4")
+    assert ": 4 answers to each problem, before 1, " in change
 
 
 def test_a_task_sent_twice_and_a_second_click_change_nothing(run: Run) -> None:
@@ -135,4 +137,4 @@ def test_a_folder_that_is_gone_fails_in_words(run: Run) -> None:
     tasks.top_up(row.pk)
     row.refresh_from_db()
     assert row.failure_code == "cannot_start"
-    assert "found no score of stem" in row.failure_reason
+    assert "found no score of instructions" in row.failure_reason
