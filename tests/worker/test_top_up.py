@@ -93,12 +93,15 @@ def test_a_worker_that_lost_its_claim_stops_and_the_next_goes_on(run: Run, backg
     while not read_records(ingest.top_up_folder(row).scores, ScoreRecord)[0]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    TopUp.objects.filter(pk=row.pk).update(lease_until=row.queued_at)  # it is as if the worker had gone silent
-    monkeypatch.setenv("FAKE_SCORE_S", "0")
-    tasks.top_up(row.pk)
+    # as a second claim does, whose worker is lost at once
+    TopUp.objects.filter(pk=row.pk).update(attempt=2, worker="other:9", lease_until=row.queued_at)
     thread.join()
     row.refresh_from_db()
-    assert (row.status, row.attempt) == (Status.SUCCEEDED, 2)
+    assert (row.status, row.attempt, score(run, "warm").samples) == (Status.RUNNING, 2, 1)
+    monkeypatch.setenv("FAKE_SCORE_S", "0")
+    tasks.top_up(row.pk)
+    row.refresh_from_db()
+    assert (row.status, row.attempt) == (Status.SUCCEEDED, 3)
     assert [r.after for r in read_records(ingest.top_up_folder(row).scores, ScoreRecord)[0]] == [1, 2, 3]
 
 
