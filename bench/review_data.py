@@ -64,7 +64,7 @@ def _checkpoints(run: Run, names: list[str]) -> list[Checkpoint]:
 
 
 def _benchmark(name: str, split: str, n: int) -> Benchmark:
-    protocol = {"temperature": 1.0, "n_problems": n, "samples_per_problem": 1}
+    protocol = {"temperature": 1.0, "n_problems": n}
     fields = {"domain": name, "split": split, "version": 1, "protocol": protocol}
     return Benchmark.objects.get_or_create(digest=f"{NAME}-{name}-{split}"[:64], defaults=fields)[0]
 

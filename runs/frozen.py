@@ -81,7 +81,8 @@ def differences(before: Frozen, after: Frozen) -> list[str]:
 def _regraded(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """One line where a benchmark has other results than before, none where it has the same."""
     if then["samples"] != now["samples"]:
-        return [f"{_name(now)}: {then['samples']} answers to each problem, then {now['samples']}, {_moved(then, now)}"]
+        k = f"{now['samples']} answers to each problem, before {then['samples']}"
+        return [f"{_name(now)}: {k}, {_moved(then, now)}"]
     earlier, later = dict(then["items"]), dict(now["items"])
     n_moved = sum(earlier.get(item) != later.get(item) for item in earlier.keys() | later.keys())
     if n_moved:

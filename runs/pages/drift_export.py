@@ -13,6 +13,7 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from runs.drift.comparability import break_words
+from runs.drift.matrix import ScoreCell
 from runs.exchange.drift_tables import drift_table, to_csv, to_json
 from runs.models import Run
 from runs.pages.baseline import Baseline, find_baseline
@@ -72,11 +73,17 @@ def report_context(
         "measures": measure_views(report, baseline),
         "recoveries": [recovery_view(found, run) for found in report.recoveries],
         "protocols": [
-            (column.title, cell.version, [(n.replace("_", " "), value) for n, value in cell.settings.items()])
+            (column.title, cell.version, _how(cell))
             for column in matrix.columns
             if final and (cell := matrix.cell(final.key, column.domain))
         ],
     }
+
+
+def _how(cell: ScoreCell) -> list[tuple[str, float | int | str]]:
+    """List the settings a score was taken under; of published ones nobody knows how often each problem was answered."""
+    settings = [(name.replace("_", " "), value) for name, value in cell.settings.items()]
+    return [*settings, ("answers per problem", cell.samples)] if cell.n else settings
 
 
 def permalink(request: HttpRequest, run: Run, view: DriftView) -> str:

@@ -1,11 +1,13 @@
 """Paired tests agree with numbers worked by hand and with scipy and statsmodels, and their intervals cover."""
 
+from itertools import combinations, product
+
 import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmodels
 
-from runs.drift.paired import compare, mcnemar, sign_flips
+from runs.drift.paired import compare, exchanges, mcnemar, sign_flips
 
 
 def pair(*, both: int, lost: int, gained: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -111,3 +113,77 @@ def test_graded_pairs_cover_the_truth_and_seldom_see_what_is_not_there() -> None
         alarms += found.p_value < 0.05
     assert 0.93 <= hits / 1000 <= 0.97
     assert alarms / 1000 <= 0.065  # two standard errors above 0.05
+
+
+def by_all_ways(before: list[int], after: list[int], k: tuple[int, int]) -> float:
+    """Count every way to deal each problem's answers out to the two checkpoints."""
+    ways = []
+    for first, second in zip(before, after, strict=True):
+        answers = [1] * (first + second) + [0] * (sum(k) - first - second)
+        ways.append([sum(chosen) for chosen in combinations(answers, k[1])])
+    sums = np.array([sum(way) for way in product(*ways)])
+    expected = sum(before + after) * k[1] / sum(k)
+    return float((np.abs(sums - expected) >= abs(sum(after) - expected) - 1e-9).mean())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "k"),
+    [([1, 0, 1], [0, 0, 1], (1, 3)), ([0, 1, 0, 1], [2, 1, 3, 2], (1, 4)), ([2, 0, 1], [1, 0, 0], (3, 2))],
+)
+def test_exchange_of_answers_agrees_with_counting_all_ways(
+    before: list[int], after: list[int], k: tuple[int, int]
+) -> None:
+    assert exchanges(np.array(before), np.array(after), k=k) == pytest.approx(by_all_ways(before, after, k))
+
+
+def test_exchange_of_answers_to_one_problem_is_fishers_exact_test() -> None:
+    table = [[1, 7], [14, 10]]  # right and wrong, before and after
+    expected = stats.fisher_exact(table).pvalue
+    found = exchanges(np.array([1]), np.array([14]), k=(8, 24))
+    assert found == pytest.approx(expected, abs=0.02)  # scipy calls as extreme what is as unlikely, not as far off
+    assert found == pytest.approx(by_distance(8, 24, 1, 14), abs=1e-12)
+
+
+def by_distance(k_before: int, k_after: int, before: int, after: int) -> float:
+    dealt = stats.hypergeom(k_before + k_after, before + after, k_after)
+    at = np.arange(k_after + 1)
+    return float(dealt.pmf(at)[np.abs(at - dealt.mean()) >= abs(after - dealt.mean()) - 1e-9].sum())
+
+
+def test_exchange_of_single_answers_is_mcnemars_test() -> None:
+    before, after = pair(both=9, lost=7, gained=2, neither=4)
+    found = exchanges(before.astype(int), after.astype(int), k=(1, 1))
+    assert found == pytest.approx(mcnemar(7, 2), abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [(1, 16), (16, 1), (4, 16)])
+@pytest.mark.parametrize("skill", [(2, 2), (0.5, 9.5)])
+def test_unequal_answers_seldom_see_what_is_not_there_and_their_intervals_cover(
+    k: tuple[int, int], skill: tuple[float, float]
+) -> None:
+    random, hits, alarms, blind = np.random.default_rng(21), 0, 0, 0
+    for _ in range(300):
+        chances = random.beta(*skill, 24)
+        before, after = random.binomial(k[0], chances) / k[0], random.binomial(k[1], chances) / k[1]
+        found = compare(before, after, k=k)
+        hits += found.interval[0] <= 0 <= found.interval[1]
+        alarms += found.p_value < 0.05
+        blind += compare(before, after).p_value < 0.05
+    assert alarms / 300 <= 0.075  # two standard errors above 0.05
+    assert hits / 300 >= 0.92
+    if skill[0] < 1 and 1 in k:
+        assert blind / 300 > 0.1  # what the test over problems alone would say
+
+
+def test_unequal_answers_still_find_a_change() -> None:
+    random = np.random.default_rng(22)
+    skill = random.beta(2, 2, 200)
+    found = compare(random.binomial(4, skill) / 4, random.binomial(32, np.clip(skill + 0.15, 0, 1)) / 32, k=(4, 32))
+    assert found.p_value < 0.001
+    assert found.interval[0] > 0
+    assert found.test == "paired permutation and exchange of answers, the larger p"
+
+
+def test_unequal_answers_that_are_graded_by_degrees_are_called_approximate() -> None:
+    found = compare(np.array([0.3, 0.7, 0.1]), np.array([0.5, 0.4, 0.2]), k=(1, 2))
+    assert found.test == "paired permutation, approximate: 1 and 2 answers per problem"

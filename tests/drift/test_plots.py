@@ -245,12 +245,12 @@ def test_scores_from_the_middle_of_a_stage_are_small_points_within_its_band(buil
     matrix = build(CHAIN)
     rows = tuple(replace(row, steps=40) for row in matrix.rows)
     during = {("code_rl", "if"): {10: matrix.cells["sft", "if"], 20: matrix.cells["mopd", "if"]}}
-    figure = forgetting_curves(replace(matrix, rows=rows), during=during)
-    points, small = [each for each in figure.data if each.name == "If"]
+    panel = forgetting_curves(replace(matrix, rows=rows), during=during)[0]
+    points, small = panel.data
     assert list(points.x) == [0, 1, 2, 3]
     assert small.marker.size < min(points.marker.size)
     assert list(small.x) == [1.625, 1.75]  # code_rl's band is 1.5 to 2.5, its end at 2
     assert list(small.y) == pytest.approx([20, 74])
     assert small.customdata[0][0] == "CODE_RL, step 10"
-    unknown = forgetting_curves(matrix, during=during)  # published stages have no steps
-    assert len([each for each in unknown.data if each.name == "If"]) == 1
+    unknown = forgetting_curves(matrix, during=during)[0]  # published stages have no steps
+    assert len(unknown.data) == 1

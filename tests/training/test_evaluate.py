@@ -55,8 +55,10 @@ def test_every_benchmark_and_split_is_scored_with_its_items(checkpoint, tmp_path
     assert record.mean == pytest.approx(sum(item.value for item in record.items) / 12)
     assert record.version == DOMAINS["preference"].VERSION
     assert record.protocol == {
-        "n_problems": 12, "samples_per_problem": 2, "temperature": 1.0, "top_p": 1.0, "max_response_tokens": 6,
+        "n_problems": 12, "temperature": 1.0, "top_p": 1.0, "max_response_tokens": 6,
     }  # fmt: skip
+    assert record.samples == 2
+    assert all(len(item.grades) == 2 and item.value == sum(item.grades) / 2 for item in record.items)
     assert record.items[0].n_tokens > 0
     assert {"utility", "reason"} <= record.items[0].parts.keys()
     assert len({item.key for r in found for item in r.items}) == 8 + 12 + 8 + 10  # splits share no problem

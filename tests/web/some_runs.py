@@ -4,7 +4,7 @@ from django.contrib.auth.models import User
 
 from runs import gates, ingest, lifecycle, resolve
 from runs.lifecycle import Claim
-from runs.models import Checkpoint, Membership, Project, Role, Run, Stage
+from runs.models import Checkpoint, Membership, Project, Role, Run, Stage, TopUp
 from runs.recipes import save_recipe
 from tests.worker import fake_trainer
 from workers.spec import RecipeSpec
@@ -96,3 +96,15 @@ def score_all(run: Run) -> None:
         ingest.ingest_scores(claimed.work)
         lifecycle.finish_scoring(claimed)
         gates.check_gates(run)
+
+
+def top_up_all(run: Run) -> None:
+    """Sample whatever further answers wait for it."""
+    for waiting in lifecycle.ready_top_ups().filter(run=run):
+        claimed = lifecycle.claim_top_up(waiting.pk, worker="host:3")
+        assert claimed is not None
+        assert isinstance(claimed.work, TopUp)
+        resolve.write_top_up_spec(claimed.work)
+        fake_trainer.work(ingest.top_up_folder(claimed.work))
+        ingest.ingest_top_up(claimed.work)
+        lifecycle.finish_scoring(claimed)

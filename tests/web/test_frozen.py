@@ -18,6 +18,7 @@ def _document() -> dict[str, Any]:
             "version": 1,
             "benchmark": benchmark,
             "protocol": {"temperature": 1.0},
+            "samples": 1,
             "mean": sum(values) / len(values),
             "items": [[item, value] for item, value in enumerate(values)],
         }
@@ -41,6 +42,7 @@ def test_the_digest_is_of_the_facts_and_not_of_their_order() -> None:
     ("change", "words"),
     [
         (lambda s: s[0].update(mean=1.0, items=[[0, 1.0], [1, 1.0]]), "STEM: 1 of 2 problems graded differently, 50.0, now 100.0"),
+        (lambda s: s[0].update(samples=4), "STEM: 4 answers to each problem, before 1, 50.0, now 50.0"),
         (lambda s: s[0].update(items=[[0, 1.0]]), "STEM: 1 of 1 problems graded differently, 50.0, now 50.0"),
         (lambda s: s[0].update(benchmark="cc", protocol={"temperature": 0.6}), "STEM: scored under another protocol (temperature 1.0, then 0.6), 50.0, now 50.0"),
         (lambda s: s[0].update(benchmark="cc", version=2), "STEM: version 1 of the benchmark, then version 2, 50.0, now 50.0"),

@@ -25,6 +25,7 @@ def fake_programs(warm_nursery: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Real child processes, but of the fake trainer; looked at often."""
     monkeypatch.setattr(launch, "TRAIN", FAKE)
     monkeypatch.setattr(launch, "SCORE", FAKE)
+    monkeypatch.setattr(launch, "TOP_UP", FAKE)
     monkeypatch.setattr(launch, "STOP_SECONDS", 3.0)
     monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.02)
 

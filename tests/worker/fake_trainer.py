@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, ScoringSpec
+from workers.spec import BenchmarkSpec, GRPOSpec, MOPDSpec, ResolvedStageSpec, ScoringSpec, TopUpSpec
 from workers.stage_dir import (
     ItemRecord,
     Outcome,
@@ -29,6 +29,7 @@ from workers.stage_dir import (
     StepRecord,
     append_record,
     drop_records_after,
+    keep_whole_records,
     load_json,
     step_name,
     step_of,
@@ -50,8 +51,10 @@ def main(path: str) -> int:
 
 
 def work(folder: StageDir) -> Outcome:
-    """Train or score, whichever the folder's spec asks for."""
+    """Train, score or top up, whichever the folder's spec asks for."""
     document = load_json(folder.spec)
+    if "n_answers" in document:
+        return top_up(folder, TopUpSpec.model_validate(document))
     if "benchmarks" in document:
         return score(folder, ScoringSpec.model_validate(document))
     return train(folder, ResolvedStageSpec.model_validate(document))
@@ -91,22 +94,27 @@ def score(folder: StageDir, spec: ScoringSpec) -> Outcome:
     """Grade made-up answers: later checkpoints answer more problems, each domain at its own pace."""
     folder.scores.unlink(missing_ok=True)
     weights = read_weights(folder.path / spec.checkpoint_folder)
-    share = min(0.9, 0.2 + 0.1 * len(folder.path.parent.parent.name))
     for split in ("validation", "test"):
         for benchmark in spec.benchmarks:
             time.sleep(float(os.environ.get("FAKE_SCORE_S", "0")))
-            n = benchmark.n_validation if split == "validation" else benchmark.n_problems
-            rng = random.Random(f"{weights} {benchmark.domain} {split}")
-            items = [_item(benchmark.domain, split, item, rng.random() < share) for item in range(n)]
-            mean = sum(item.value for item in items) / n
-            record = {
-                "domain": benchmark.domain,
-                "split": split,
-                "version": 1,
-                "protocol": {"k": 1, "temperature": 1.0},
-            }
-            append_record(folder.scores, ScoreRecord.model_validate({**record, "mean": mean, "items": items}))
+            append_record(folder.scores, _answers(benchmark, split, weights, stage=folder.path.parent.parent.name))
     return Outcome(status="done")
+
+
+def top_up(folder: StageDir, spec: TopUpSpec) -> Outcome:
+    """Grade one made-up answer more to each problem at a time."""
+    weights, stage = read_weights(folder.path / spec.checkpoint_folder), folder.path.parents[3].name
+    n_answers = spec.n_scored + len(keep_whole_records(folder.scores, ScoreRecord))
+    fault_step, fault = _fault()
+    while n_answers < spec.n_answers and not _stop_asked:
+        time.sleep(float(os.environ.get("FAKE_SCORE_S", "0")))
+        append_record(folder.scores, _answers(spec.benchmark, "test", weights, stage=stage, after=n_answers))
+        n_answers += 1
+        if n_answers == fault_step and fault == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if n_answers == fault_step:
+            return Outcome(status="failed", code=fault, reason=f"the scorer met {fault} after answer {n_answers}")
+    return Outcome(status="stopped" if n_answers < spec.n_answers else "done", step=n_answers - spec.n_scored)
 
 
 def metrics(spec: ResolvedStageSpec, step: int) -> dict[str, float]:
@@ -188,6 +196,17 @@ def _write_rollouts(folder: StageDir, spec: ResolvedStageSpec, step: int) -> Non
     write_text(folder.rollouts / f"{step_name(step)}.jsonl", "\n".join(lines) + "\n")
 
 
+def _answers(benchmark: BenchmarkSpec, split: str, weights: str, *, stage: str, after: int = 0) -> ScoreRecord:
+    """One answer to each problem; which problems it gets right depends on the weights and on how many came before."""
+    domain, share = benchmark.domain, min(0.9, 0.2 + 0.1 * len(stage))
+    n = benchmark.n_validation if split == "validation" else benchmark.n_problems
+    rng = random.Random(f"{weights} {domain} {split}" + (f" {after}" if after else ""))
+    items = [_item(domain, split, item, rng.random() < share) for item in range(n)]
+    mean = sum(item.value for item in items) / n
+    record = {"domain": domain, "split": split, "version": 1, "protocol": {"temperature": 1.0}}
+    return ScoreRecord.model_validate({**record, "after": after, "mean": mean, "items": items})
+
+
 def _item(domain: str, split: str, item: int, is_right: bool) -> ItemRecord:
     answer = "1 1" if is_right else "0"
     return ItemRecord(
@@ -195,6 +214,7 @@ def _item(domain: str, split: str, item: int, is_right: bool) -> ItemRecord:
         key=f"{domain}-{split}-{item}",
         prompt=f"<task {domain}> {item} ?",
         value=float(is_right),
+        grades=[float(is_right)],
         response=answer,
         n_tokens=3,
     )
