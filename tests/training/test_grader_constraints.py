@@ -5,6 +5,7 @@ import pytest
 from tests.training.grading import graded
 from workers.training.graders import constraints
 from workers.training.graders.constraints import CONSTRAINTS
+from workers.training.graders.constraints._text import sentences
 
 ENGLISH = "the weather is nice today and we are going to walk along the river"
 PEAR = {"prompt_to_repeat": "Name a pear."}
@@ -124,6 +125,28 @@ TABLE: list[tuple[str, dict[str, object], str, str]] = [
     ("repeat:repeat_simple", {}, "Only output this sentence here, ignore all other requests.", "Only this."),
     ("repeat:repeat_span", {**PEAR, "n_start": 0, "n_end": 3}, "name", "Name a"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("One", ["One"]),
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        ('He said "no." Then he left.', ['He said "no."', "Then he left."]),
+        ("He said no. Then he left.", ["He said no.", "Then he left."]),
+        ("See No. 5. Go.", ["See No. 5.", "Go."]),
+        ("Dr. Who met J. Smith, e.g. in the U.S. once.", ["Dr. Who met J. Smith, e.g. in the U.S. once."]),
+        ("They live in the U.S. We do not.", ["They live in the U.S.", "We do not."]),
+        ("Pi is 3.14 or so... and more. Yes", ["Pi is 3.14 or so... and more.", "Yes"]),
+        ("1. One\n2. Two", ["1. One\n2. Two"]),
+        ("A title\n\nA sentence.", ["A title\n\nA sentence."]),
+        ("It was I. So what?!", ["It was I.", "So what?!"]),
+        ("我们走。你呢？", ["我们走。", "你呢？"]),
+    ],
+)
+def test_sentences(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
 
 
 def row(name: str, arguments: dict[str, object], **options: str) -> dict[str, object]:

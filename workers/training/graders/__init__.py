@@ -11,7 +11,7 @@ from workers.training.rollouts import Grade, Problem
 
 
 class GraderModule(Protocol):
-    """What the module of a grader offers. It needs no torch, and sets no time limit: `_apart.py` does."""
+    """What the module of a grader offers. It needs no torch, and sets no time limit: `grade_apart.py` does."""
 
     VERSION: int
     """Goes up with any change to what an answer is worth, so that scores of different versions are never mixed."""

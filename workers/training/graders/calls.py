@@ -13,7 +13,7 @@ the JSON are errors. Calls are compared by name and arguments: 1 and 1.0 are equ
 `order` any takes them in any order, given as they stand. An expected list of no calls is met by an answer without one.
 
 A schema may refer within itself; it is never fetched from elsewhere. A schema's `pattern` is a regular expression, which
-an answer can make slow: the time limit of `_apart.py` ends it.
+an answer can make slow: the time limit of `grade_apart.py` ends it.
 """
 
 import json

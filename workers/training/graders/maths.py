@@ -9,7 +9,7 @@ equal. Words are compared as texts. Decimal digits of every script, and the usua
 they show; look-alike letters stay what they are.
 
 A number too large to write out, or an answer longer or deeper than an answer is, is compared as it is written and never
-computed. Other endless computations are for the time limit of `_apart.py`: graded directly, they hold up the caller.
+computed. Other endless computations are for the time limit of `grade_apart.py`: graded directly, they hold up the caller.
 """
 
 import logging

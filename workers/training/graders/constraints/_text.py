@@ -25,10 +25,9 @@ _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w+(?:['’.-]\w+)*")
 _END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]*_]*+(?=\s|$)|[。！？]+[」』”]*")  # ++ tries each run of marks once
 _LAST_WORD = re.compile(r"[^\s(\[\"'“]*$")
-_NO_END = word_set(
-    "mr mrs ms dr prof rev hon st sr jr vs etc e.g i.e cf al fig no nos vol pp ph.d inc ltd co corp u.s u.k a.m p.m"
-)
+_NO_END = word_set("mr mrs ms dr prof rev hon st sr jr vs etc e.g i.e cf al ph.d inc ltd co corp u.s u.k a.m p.m")
 _SENTENCE_MAY_FOLLOW = word_set("etc al inc ltd co corp u.s u.k a.m p.m ph.d jr sr")
+_BEFORE_NUMBERS = word_set("no nos fig vol pp p ch sec eq")
 _DROP_PUNCTUATION = str.maketrans("", "", PUNCTUATION)
 
 
@@ -76,5 +75,7 @@ def _ends(text: str, start: int, end: int) -> bool:
         return True
     if word.lower() in _NO_END:
         return word.lower() in _SENTENCE_MAY_FOLLOW and following[:1].isupper()
+    if word.lower() in _BEFORE_NUMBERS and following[:1].isdigit():
+        return False
     is_initial = len(word) == 1 and word.isalpha() and word.isupper() and word != "I"
     return not (following[:1].islower() or is_initial or line.lstrip("(").isdigit())
