@@ -165,7 +165,7 @@ def test_where_a_patch_must_not_go(response: str, reason: str) -> None:
 )  # fmt: skip
 def test_wrong_and_hostile_code(code: str, reason: str) -> None:
     broken = TESTS.replace("double(4), 8", "double(4), 9") if "Case" in reason else TESTS
-    grade = graded(instead(code), tests={PATH: broken}, timeout_s=1)
+    grade = graded(instead(code), tests={PATH: broken}, timeout_s=1 if "ran longer" in reason else 10)
     assert grade.value == 0.0
     assert grade.parts["reason"] == reason
 

@@ -36,10 +36,8 @@ _ALLOWED = """
 
 _OF_THE_SANDBOX = ("fork", "clone", "kill", "pidfd_open", "splice", "memfd_create", "prctl")  # and of no program
 
-_FORK, _THREAD = (
-    0x01200011,
-    0x00010000,
-)  # flags of clone: what the C library's fork gives; the one that all threads have
+_FORK = 0x01200011  # what the C library's fork gives as flags of clone
+_THREAD = 0x00010000  # the flag that all threads have, and no process
 _FIOCLEX, _FIONCLEX = 0x5451, 0x5450  # which the standard library names nowhere
 _IOCTLS = (termios.TCGETS, termios.FIONREAD, termios.FIONBIO, _FIOCLEX, _FIONCLEX)
 _OPTIMIZE = 8  # an attribute of libseccomp 2.5: a search tree of calls (value 2) in place of a list

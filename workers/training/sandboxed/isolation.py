@@ -16,6 +16,8 @@ from workers.training.sandboxed import landlock
 SCRATCH = "/scratch"
 _SCRATCH_OPTIONS = f"size={32 * 1024 * 1024},nr_inodes=512,mode=777"  # so few that one recursion empties it
 
+_PACKAGES = ("/site-packages", "/dist-packages")
+
 _NOBODY, _FIRST_UNUSED_USER = 65_534, 0x7000_0000
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWUSER = 0x00020000, 0x04000000, 0x08000000, 0x10000000
 _CLONE_NEWPID, _CLONE_NEWNET = 0x20000000, 0x40000000
@@ -51,7 +53,8 @@ class Granted:
 def forget_the_way_in() -> None:
     """Let programs import from the standard library alone, and see no environment but an empty one."""
     library = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
-    sys.path[:] = [path for path in sys.path if any(path.startswith(folder) for folder in library)]
+    kept = [path for path in sys.path if any(path.startswith(folder) for folder in library)]
+    sys.path[:] = [os.path.realpath(path) for path in kept]  # links are not in the programs' file system
     os.environ.clear()
 
 
@@ -145,6 +148,9 @@ def _build_root() -> None:
         _mount(folder, inside, flags=_MS_BIND | _MS_REC)
         kept = os.statvfs(inside).f_flag & (_MS_NOSUID | _MS_NODEV | _MS_NOEXEC)  # which a remount may not clear
         _mount(None, inside, flags=_MS_BIND | _MS_REMOUNT | _MS_RDONLY | kept)
+    for packages in (root + os.path.realpath(sysconfig.get_path("stdlib")) + name for name in _PACKAGES):
+        if Path(packages).is_dir():  # what was installed beside the standard library is covered up
+            _mount("tmpfs", packages, kind="tmpfs", flags=_MS_RDONLY | _MS_NOSUID | _MS_NODEV, options="size=4096")
     Path(root + SCRATCH).mkdir()
     _mount("tmpfs", root + SCRATCH, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options=_SCRATCH_OPTIONS)
     os.chdir(root)

@@ -35,7 +35,11 @@ _MAX_LINE_CHARACTERS = 200
 
 def warm_up() -> None:
     """Speed-up: what Python sets up on first use, set up once here. A fork that touches a page pays for copying it."""
-    json.dumps({"outputs": _evaluate({"source": "f = lambda x: (\nx\n)", "inputs": [1]})})
+    job = json.loads(
+        '{"kind": "expressions", "source": "f = lambda x: (\\nx\\n)", "inputs": [1], "limits": {"CORE": 0}}'
+    )
+    json.dumps({"outputs": _evaluate(job)})
+    _limit(job)
     gc.disable()
     gc.freeze()
 
