@@ -96,6 +96,7 @@
     delete layout.width;
     delete layout.height;
     await window.Plotly.react(canvas, figure.data, layout, { ...CONFIG, ...figure.config });
+    for (const drawing of canvas.querySelectorAll(".main-svg")) drawing.setAttribute("aria-hidden", "true"); // the box's label says it
     drawn.set(canvas, text);
   }
 

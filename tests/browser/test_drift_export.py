@@ -42,6 +42,8 @@ def test_the_report_opens_again_without_a_network(
     expect(report.locator(".verdict")).to_have_text(verdict)
     expect(report.locator("#figure-curves .scatterlayer .point")).to_have_count(2 * 4)
     expect(report.locator("#figure-recovery-mopd .main-svg").first).to_be_visible()
+    drawings = report.locator("#figure-curves .svg-container")
+    assert len(set(drawings.evaluate_all("panels => panels.map((panel) => panel.clientWidth)"))) == 1
     assert report.locator(".matrix tbody tr").count() == 4
     point = report.locator("#figure-curves .scatterlayer .point").first.bounding_box()
     assert point is not None

@@ -45,7 +45,21 @@ def test_curves_and_recovery_are_drawn_without_a_word_on_the_console(page: Page,
     expect(page.locator("#curves")).to_contain_text("Instruction following")
     _drawn(page, "#bars-mopd")
     assert page.locator("#curves .scatterlayer .point").count() == 2 * 4
+    expect(page.get_by_role("figure", name="Forgetting curves, one panel per domain")).to_be_visible()
+    assert page.locator(".main-svg:not([aria-hidden])").count() == 0  # letters of axes are no text to listen to
     assert said == []
+
+
+def test_each_domain_is_a_plot_of_its_own(page: Page, address: str, run: Run) -> None:
+    _open(page, address, run)
+    _drawn(page, "#curves")
+    expect(page.locator("#curves[data-drawn] > .plot-canvas")).to_have_count(2)
+    tops = page.locator("#curves > .plot-canvas").evaluate_all("panels => panels.map((panel) => panel.offsetTop)")
+    assert tops == [0, 0]  # side by side
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator("#curves .xtick text", has_text="if_rl")).to_have_count(1)  # the lowest alone names checkpoints
+    tops = page.locator("#curves > .plot-canvas").evaluate_all("panels => panels.map((panel) => panel.offsetTop)")
+    assert tops == [0, 230]
 
 
 def test_a_cell_opens_its_flips_where_the_page_is(page: Page, address: str, run: Run) -> None:

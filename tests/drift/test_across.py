@@ -59,14 +59,16 @@ def test_rows_are_aligned_by_name_in_the_order_of_the_runs(build: Build) -> None
 
 
 def test_the_overlay_has_a_line_per_run_and_panel(build: Build) -> None:
-    figure = overlay_curves([("one", build(OURS)), ("two", build(THEIRS))], baseline=1, columns=1, theme="dark")
-    assert [trace.name for trace in figure.data] == ["one", "two"] * 2  # the mean, and one domain
-    assert list(figure.data[0].x) == [0, 1, 3]  # 'other', which follows sft in the second run, stands between
-    assert figure.data[1].line.width > figure.data[0].line.width
-    assert not overlay_curves([]).data
+    panels = overlay_curves([("one", build(OURS)), ("two", build(THEIRS))], baseline=1, columns=1, theme="dark")
+    assert [[trace.name for trace in panel.data] for panel in panels] == [["one", "two"]] * 2  # the mean, and one domain
+    ours, theirs = panels[0].data
+    assert list(ours.x) == [0, 1, 3]  # 'other', which follows sft in the second run, stands between
+    assert theirs.line.width > ours.line.width
+    assert not any(panel.data for panel in overlay_curves([]))
 
 
 def test_stages_in_another_order_are_points_without_a_line(build: Build) -> None:
     swapped = build([OURS[0], OURS[2], OURS[1]])
-    modes = [trace.mode for trace in overlay_curves([("one", build(OURS)), ("two", swapped)]).data]
-    assert modes == ["lines+markers", "markers"] * 2  # the mean and one domain
+    panels = overlay_curves([("one", build(OURS)), ("two", swapped)])
+    modes = [[trace.mode for trace in panel.data] for panel in panels]
+    assert modes == [["lines+markers", "markers"]] * 2  # the mean and one domain

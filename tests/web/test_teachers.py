@@ -7,7 +7,7 @@ import pytest
 from django.http import QueryDict
 from django.test import Client
 
-from runs.models import Role, Run, Score
+from runs.models import Benchmark, Role, Run, Score
 from runs.pages.teachers import asked_teachers, with_teachers
 from runs.report import drift_report
 from tests.web.some_runs import a_member, a_project, a_recipe
@@ -98,3 +98,13 @@ def test_the_lineage_has_a_line_per_checkpoint_and_dashes_per_teacher(finished: 
     teachers = set(drift_report(finished).teachers["mopd"].values())
     assert page.count('class="stroke" data-kind="teacher"') == len(teachers)
     assert "if_rl starts from warm" in page
+
+
+def test_the_lineage_labels_a_benchmark_that_names_itself(finished: Run, ada: Client) -> None:
+    stem = {"domain": "stem", "title": "Graduate physics", "label": "GPQA"}
+    others = [benchmark for benchmark in finished.document["benchmarks"] if benchmark["domain"] != "stem"]
+    finished.document["benchmarks"] = [*others, stem | {"domain": "physics"}]
+    finished.save()
+    Benchmark.objects.filter(domain="stem").update(domain="physics")
+    lineage = _page(ada, DRIFT).partition('id="lineage"')[2]
+    assert re.search(r"★ [^<]*GPQA", lineage)
