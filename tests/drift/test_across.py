@@ -60,7 +60,9 @@ def test_rows_are_aligned_by_name_in_the_order_of_the_runs(build: Build) -> None
 
 def test_the_overlay_has_a_line_per_run_and_panel(build: Build) -> None:
     panels = overlay_curves([("one", build(OURS)), ("two", build(THEIRS))], baseline=1, columns=1, theme="dark")
-    assert [[trace.name for trace in panel.data] for panel in panels] == [["one", "two"]] * 2  # the mean, and one domain
+    assert [[trace.name for trace in panel.data] for panel in panels] == [
+        ["one", "two"]
+    ] * 2  # the mean, and one domain
     ours, theirs = panels[0].data
     assert list(ours.x) == [0, 1, 3]  # 'other', which follows sft in the second run, stands between
     assert theirs.line.width > ours.line.width
