@@ -13,7 +13,7 @@ from runs.models import Benchmark, Proposal, Run, Score, Verdict
 from runs.standings import standing_of
 
 pytestmark = pytest.mark.django_db
-migration: Any = import_module("runs.migrations.0004_answers_per_problem")
+migration: Any = import_module("runs.migrations.0006_answers_per_problem")
 
 
 def make_old(run: Run, k: int) -> None:
