@@ -23,23 +23,32 @@ def run() -> Run:
     return run
 
 
+def _is_live(page: Page) -> None:
+    """Wait until the page hears events: to leave it while its stream is being opened leaves a request half done."""
+    expect(page.locator("[data-live-indicator]")).to_have_text("live")
+
+
 def test_a_gate_holds_a_reviewer_approves_and_the_run_goes_on(page: Page, address: str, run: Run) -> None:
     sign_in(page, address, run.project.members.get(username="grace"))
     page.goto(f"{address}/projects/team/runs/")
     expect(page.locator("#run-1")).to_contain_text("awaiting review")
+    _is_live(page)
     page.get_by_role("link", name="Inbox").click()
     expect(page.locator(".threads")).to_contain_text("A gate holds a run until somebody approves: small #1")
     page.get_by_role("link", name="small #1").click()
     held = page.locator("#held")
     expect(held).to_contain_text("Held by a gate")
     expect(held).to_contain_text("STEM may not lose more than 5 points")
+    _is_live(page)
     page.get_by_role("link", name="Drift").click()
     expect(page.locator("#held")).to_contain_text("after if_rl, STEM changed by −")
     expect(page.locator("#gates")).to_contain_text("held the run")
+    _is_live(page)
     page.get_by_role("button", name="Approve and go on").click()
     expect(page.get_by_text("Approved. The next stage starts as soon as a worker is free.")).to_be_visible()
     expect(page.locator("#held")).to_have_count(0)
     expect(page.locator("#overview")).to_contain_text("Approved by grace")
+    _is_live(page)
     finish(run, "mopd")
     expect(page.locator(".page-title .status")).to_contain_text("succeeded")
 
