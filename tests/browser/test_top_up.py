@@ -30,6 +30,7 @@ def test_top_up_of_an_undecided_cell(page: Page, address: str, run: Run) -> None
         page.get_by_text("Queued: up to 4 answers to each problem from warm at step 6 and if_rl at step 6")
     ).to_be_visible()
     expect(cell.locator("#top-up")).to_contain_text("asked for by ada: waits for a free worker")
+    expect(page.locator("[data-live-indicator]")).to_have_text("live")
     claim = lifecycle.claim_top_up(run.top_ups.get(checkpoint__stage__name="if_rl").pk, worker="host:3")
     assert claim is not None
     lifecycle.beat(claim, step=1, n_steps=3, substep="sample")

@@ -76,7 +76,7 @@ def test_who_only_reads_sees_no_button_and_may_not_ask(finished: Run, client: Cl
         ({"samples": "٤" * 12}, "not 0"),
         ({"samples": ""}, "not 0"),
         ({"before": "if_rl"}, "a checkpoint does not differ from itself"),
-        ({"domain": "stem"}, "the change is more than noise"),
+        ({"domain": "stem"}, "change is more than noise"),
         ({"before": "base"}, "no difference was seen"),
         ({"before": "base", "after": "warm"}, "it would take 91 of them or more, and a top-up stops at 64"),
     ],
