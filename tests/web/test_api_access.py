@@ -54,7 +54,16 @@ def address(name: str, run: Run) -> str:
         **dict.fromkeys(("api-checkpoint", "api-scores"), (checkpoint.public_id,)),
         **dict.fromkeys(("api-stage", "api-stage-retry", "api-stage-log", "api-metrics"), (stage.public_id,)),
         **dict.fromkeys(
-            ("api-run", "api-stages", "api-checkpoints", "api-drift", "api-threads", "api-hold", "api-release"),
+            (
+                "api-run",
+                "api-stages",
+                "api-checkpoints",
+                "api-gates",
+                "api-drift",
+                "api-threads",
+                "api-hold",
+                "api-release",
+            ),
             (run.public_id,),
         ),
         **dict.fromkeys(ACTIONS - {"api-stage-retry"}, (run.public_id,)),
