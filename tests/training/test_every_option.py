@@ -134,8 +134,10 @@ def _n_new(missing: set[tuple[Value, Value]], value: Value, chosen: dict[str, in
 
 
 def _is_possible(choice: Mapping[str, object]) -> bool:
-    """Muon trains no adapters."""
-    return choice.get("optimizer") != "muon" or choice.get("lora") is None
+    """Muon trains no adapters, and only a checkpoint can be scored."""
+    has_adapters = choice.get("optimizer") == "muon" and choice.get("lora") is not None
+    has_no_checkpoint = choice.get("score_every") == 1 and choice.get("checkpoint_every", 1) != 1
+    return not has_adapters and not has_no_checkpoint
 
 
 def grpo_of(choice: dict[str, object]) -> GRPOSpec:
