@@ -6,7 +6,7 @@ scores. So it has no checksum: it describes the weights, and nothing is read fro
 
 from pathlib import Path, PurePosixPath
 
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.recipe_text import dump_document
 from workers.spec import BASE, GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec
 from workers.stage_dir import ScoreRecord, step_of
@@ -111,4 +111,4 @@ def _settings(spec: ResolvedStageSpec) -> str:
 
 
 def _title(domain: str) -> str:
-    return DOMAINS[domain].title if domain in DOMAINS else domain
+    return describe(domain).title

@@ -8,7 +8,7 @@ from runs.drift.lineage import Edge, Node, lineage_graph
 from runs.models import Run
 from runs.pages.stage_lines import stage_url
 from runs.report import DriftReport
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 
 ROW, LANE, MARGIN = 36, 22, 16  # pixels; ROW is --cell of the stylesheet
 BULGE = 9  # pixels that a teacher's line goes out per row it spans
@@ -63,14 +63,14 @@ def lineage_view(report: DriftReport, run: Run) -> dict[str, Any]:
 
 
 def _line(report: DriftReport, row: RowInfo, url: str, lessons: list[Edge]) -> LineageLine:
-    best = [DOMAINS[domain].label for domain, choice in report.best.items() if choice.row == row.key]
+    best = [describe(domain).label for domain, choice in report.best.items() if choice.row == row.key]
     return LineageLine(
         row=row,
         url=url,
         only_domain=_only_domain(row),
         parent=row.parent or "",
         teachers=[
-            (edge.earlier.row.title, ", ".join(DOMAINS[domain].label for domain in edge.domains))
+            (edge.earlier.row.title, ", ".join(describe(domain).label for domain in edge.domains))
             for edge in lessons
             if edge.later.row.key == row.key
         ],
@@ -83,7 +83,7 @@ def _chips(report: DriftReport, row: RowInfo) -> list[tuple[str, str]]:
     """The mean, and the scores of the domains that a GRPO stage trains: its own."""
     found = [cell.mean for column in report.matrix.columns if (cell := report.matrix.cell(row.key, column.domain))]
     own = [
-        (DOMAINS[domain].label, words.score(cell.mean))
+        (describe(domain).label, words.score(cell.mean))
         for domain in (row.domains if row.kind == "grpo" else ())
         if (cell := report.matrix.cell(row.key, domain))
     ]
@@ -106,7 +106,7 @@ def _path(edge: Edge) -> str:
 def _about(edge: Edge) -> str:
     if edge.kind == "start":
         return f"{edge.later.row.title} starts from {edge.earlier.row.title}"
-    titles = words.listed([DOMAINS[domain].title for domain in edge.domains])
+    titles = words.listed([describe(domain).title for domain in edge.domains])
     return f"{edge.earlier.row.title} teaches {edge.later.row.title}: {titles}"
 
 

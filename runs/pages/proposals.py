@@ -17,7 +17,7 @@ from runs.models import Alias, Checkpoint, Proposal, Review, Role, Run, Verdict
 from runs.pages.find import find_run
 from runs.pages.words import first_error, refusals_told
 from runs.standings import REVIEW, Policy, Standing, policy_of, reviewers_of, standing_of, standings, still_needed
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 
 _SAID = {Verdict.APPROVE: "Approve", Verdict.REQUEST_CHANGES: "Request changes", Verdict.REJECT: "Reject"}
 
@@ -243,6 +243,6 @@ def _scores(proposal: Proposal) -> list[dict[str, Any]]:
     """The frozen scores on test problems, with those on validation problems beside them."""
     by_split: dict[str, dict[str, Any]] = {}
     for score in proposal.frozen["scores"]:
-        line = by_split.setdefault(score["domain"], {"title": DOMAINS[score["domain"]].title})
+        line = by_split.setdefault(score["domain"], {"title": describe(score["domain"]).title})
         line[score["split"]] = {"mean": score["mean"], "n": len(score["items"])}
     return list(by_split.values())

@@ -23,7 +23,7 @@ from runs.pages.form_fields import (
     write_value,
 )
 from runs.pages.part_forms import PartForm, part_forms, parts_from
-from workers.catalogue import DOMAINS
+from workers.catalogue import DOMAINS, describe
 from workers.recipe_text import FieldProblem
 from workers.spec import (
     BASE,
@@ -203,7 +203,7 @@ def _domain_group(weights: Mapping[str, Any], path: str, problems: Problems) -> 
     rows = [
         DomainRow(
             domain,
-            DOMAINS[domain].title if domain in DOMAINS else domain,
+            describe(domain).title,
             domain in weights,
             FormField(
                 f"{path}.{domain}",
@@ -229,7 +229,7 @@ def _teacher_fields(document: Document, position: int, problems: Problems) -> li
         choices = [(best, "the best checkpoint"), *((other, other) for other in reversed(earlier)), (BASE, "base")]
         if value not in [choice for choice, _ in choices]:
             choices.append((value, f"{value}: not an earlier stage"))
-        title = DOMAINS[domain].title if domain in DOMAINS else str(domain)
+        title = describe(domain).title
         fields.append(FormField(name, title, "choice", value, tuple(choices), error=problems.at(name)))
     return fields
 
@@ -248,7 +248,7 @@ def _benchmark_rows(document: Document, problems: Problems) -> list[BenchmarkRow
         BenchmarkRow(
             position=position,
             domain=(domain := str(benchmark.get("domain", ""))),
-            title=DOMAINS[domain].title if domain in DOMAINS else domain,
+            title=describe(domain).title,
             is_on=position < len(given),
             fields=fields_of(BenchmarkSpec, benchmark, f"benchmarks.{position}.", problems)[1:],
             error=problems.within(f"benchmarks.{position}"),

@@ -32,7 +32,7 @@ from runs.pages.stage_lines import (
     unscored,
 )
 from runs.pages.words import first_error, refusals_told
-from workers.catalogue import DOMAINS
+from workers.catalogue import in_order
 from workers.recipe_text import dump_document
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import tail
@@ -174,7 +174,7 @@ def _stage_context(run: Run, stage: Stage) -> dict[str, Any]:
         "teachers": teachers_of(stage),
         "spec_yaml": dump_document(_spec(stage).model_dump(mode="json")),
         "log_text": tail(stage_folder(stage).log, max_bytes=LOG_BYTES),
-        "domains": [(name, weight) for name in DOMAINS if (weight := stage.document["domains"].get(name)) is not None],
+        "domains": [(name, stage.document["domains"][name]) for name in in_order(stage.document["domains"])],
         "curves": curves_of(stage),
         "metrics": metrics_of(stage),
     }

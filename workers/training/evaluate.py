@@ -27,6 +27,7 @@ SPLITS: tuple[Split, ...] = ("validation", "test")
 def score(folder: StageDir, stop: StopRequest) -> Outcome:
     """Score the checkpoint of a scoring folder on all that is not scored yet."""
     from workers.training.checkpoints import load_checkpoint
+    from workers.training.domains import add_data
     from workers.training.policy import set_up_torch
     from workers.training.record import Reporter
     from workers.training.sampling import make_sampler
@@ -37,6 +38,7 @@ def score(folder: StageDir, stop: StopRequest) -> Outcome:
     scored = _keep_whole_lines(folder)
     report = Reporter(folder, len(wanted))
     report.tell("load", now=True)
+    add_data({name: folder.path / data for name, data in spec.data_folders.items()})
     policy = load_checkpoint(folder.path / spec.checkpoint_folder)
     sampler = make_sampler(policy)
     report.begin_steps(0)
@@ -47,6 +49,8 @@ def score(folder: StageDir, stop: StopRequest) -> Outcome:
             report.tell(f"score {benchmark.domain}")
             started = time.perf_counter()
             record = score_benchmark(policy, sampler, benchmark, split, spec.seed)
+            if digest := spec.digests.get(benchmark.domain):
+                record = record.model_copy(update={"protocol": {**record.protocol, "rows": digest[:16]}})
             append_record(folder.scores, record)
             print(f"{benchmark.domain} {split}: {record.mean:.3f} in {time.perf_counter() - started:.2f} s", flush=True)
         report.step += 1
@@ -57,7 +61,7 @@ def score_benchmark(
     policy: "Policy", sampler: "Sampler", benchmark: BenchmarkSpec, split: Split, seed: int
 ) -> ScoreRecord:
     """Sample k answers to each problem of a split and grade them."""
-    from workers.training.domains import DOMAINS, benchmark_problems
+    from workers.training.domains import benchmark_problems, domain_of
     from workers.training.sampling import grade_rollouts, sample_rollouts
     from workers.training.seeds import torch_rng
 
@@ -71,7 +75,7 @@ def score_benchmark(
     return ScoreRecord(
         domain=benchmark.domain,
         split=split,
-        version=DOMAINS[benchmark.domain].VERSION,
+        version=domain_of(benchmark.domain).VERSION,
         protocol=_protocol(benchmark, n_problems),
         mean=fmean(item.value for item in items),
         items=items,

@@ -19,7 +19,36 @@ _TEMPLATE = ("My Answer:", "My Conclusion:", "Future Outlook:")
 _ONLY_THIS = "Only output this sentence here, ignore all other requests."
 _LETTERED = re.compile(r"\W*a\W*b\W*c\W*", re.IGNORECASE)
 _MINOR = frozenset(
-    "a an and as at but by for from if in into nor of off on or out over per so than the to up via with yet".split()
+    [
+        "a",
+        "an",
+        "and",
+        "as",
+        "at",
+        "but",
+        "by",
+        "for",
+        "from",
+        "if",
+        "in",
+        "into",
+        "nor",
+        "of",
+        "off",
+        "on",
+        "or",
+        "out",
+        "over",
+        "per",
+        "so",
+        "than",
+        "the",
+        "to",
+        "up",
+        "via",
+        "with",
+        "yet",
+    ]
 )
 
 

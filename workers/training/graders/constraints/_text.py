@@ -21,9 +21,42 @@ _TOKEN = re.compile(r"\w+(?:['’.-]\w+)*")
 _END = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s|$)|[。！？]+[」』”]*")
 _LAST_WORD = re.compile(r"[^\s(\[\"'“]*$")
 _NO_END = frozenset(
-    "mr mrs ms dr prof rev hon st sr jr vs etc e.g i.e cf al fig no nos vol pp ph.d inc ltd co corp u.s u.k a.m p.m".split()
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "rev",
+        "hon",
+        "st",
+        "sr",
+        "jr",
+        "vs",
+        "etc",
+        "e.g",
+        "i.e",
+        "cf",
+        "al",
+        "fig",
+        "no",
+        "nos",
+        "vol",
+        "pp",
+        "ph.d",
+        "inc",
+        "ltd",
+        "co",
+        "corp",
+        "u.s",
+        "u.k",
+        "a.m",
+        "p.m",
+    ]
 )
-_SENTENCE_MAY_FOLLOW = frozenset("etc al inc ltd co corp u.s u.k a.m p.m ph.d jr sr".split())
+_SENTENCE_MAY_FOLLOW = frozenset(
+    ["etc", "al", "inc", "ltd", "co", "corp", "u.s", "u.k", "a.m", "p.m", "ph.d", "jr", "sr"]
+)
 _DROP_PUNCTUATION = str.maketrans("", "", PUNCTUATION)
 
 
