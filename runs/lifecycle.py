@@ -10,24 +10,21 @@ which sends a nudge for whatever is ready; a lost nudge is sent again by the bea
       '--resume-- paused <--pause-- queued or running;  cancelled <--cancel-- all but succeeded and failed
 """
 
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, PositiveSmallIntegerField, Q, QuerySet, When
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
 
 from runs import events
-from runs.models import Attempt, Checkpoint, Need, Project, Recipe, Run, Score, Stage, Status
-from workers.spec import BASE, BEST, FolderModelSpec, MOPDSpec, RecipeSpec
-
-logger = logging.getLogger(__name__)
+from runs.models import Attempt, Checkpoint, DataSet, LeakCheck, Project, Recipe, Run, Stage, Status
+from runs.needs import unmet_needs, write_stages
+from runs.nudges import nudge
+from workers.spec import FolderModelSpec
 
 _AT_REST: dict[str, Any] = {"lease_until": None, "substep": "", "eta_s": None}  # work that nobody holds
 MAX_KILLS = 3  # a process that is killed this often is not started again by itself
@@ -36,7 +33,11 @@ UNREADABLE = ("corrupt_checkpoint", "bad_spec")  # codes of a start or teacher t
 MAX_REASON = 4000  # characters
 OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 OVER = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
-Work = Stage | Checkpoint
+Work = Stage | Checkpoint | DataSet | LeakCheck
+DATA_TASKS: dict[type[DataSet] | type[LeakCheck], str] = {
+    DataSet: "workers.register_data_set",
+    LeakCheck: "workers.find_leaks",
+}
 
 
 class NotPossibleError(ValueError):
@@ -72,38 +73,11 @@ def start_run(*, project: Project, recipe: Recipe, user: User, name: str = "", s
             document=spec.model_dump(mode="json"),
             created_by=user,
         )
-        _write_stages(run, spec)
+        write_stages(run, spec)
         if isinstance(spec.model, FolderModelSpec):
             Checkpoint.objects.create(run=run, stage=None, at_step=0, folder=spec.model.folder)
         transaction.on_commit(lambda: tend(run))
     return run
-
-
-def _write_stages(run: Run, spec: RecipeSpec) -> None:
-    stages: dict[str, Stage] = {}
-    for position, stage_spec in enumerate(spec.stages):
-        start = spec.start_of(position)
-        stage = Stage.objects.create(
-            run=run,
-            position=position,
-            name=stage_spec.name,
-            kind=stage_spec.kind,
-            document=stage_spec.model_dump(mode="json"),
-            n_steps=stage_spec.steps,
-            starts_from=None if start == BASE else stages[start],
-        )
-        needs = {} if start == BASE else {start: False}
-        if isinstance(stage_spec, MOPDSpec):
-            needs |= _teacher_needs(stage_spec, earlier=list(stages))
-        Need.objects.bulk_create(Need(stage=stage, needed=stages[n], with_scores=scored) for n, scored in needs.items())
-        stages[stage_spec.name] = stage
-
-
-def _teacher_needs(spec: MOPDSpec, *, earlier: list[str]) -> dict[str, bool]:
-    """A named teacher's weights; with 'best', the validation scores of every earlier stage: any may turn out the best."""
-    named = {teacher for domain in spec.domains if (teacher := spec.teacher_of(domain)) not in (BASE, BEST)}
-    chooses = any(spec.teacher_of(domain) == BEST for domain in spec.domains)
-    return dict.fromkeys(earlier, True) if chooses else dict.fromkeys(sorted(named), False)
 
 
 # Tend -----------------------------------------------------------------------------------------------------------
@@ -114,13 +88,7 @@ def ready_stages() -> QuerySet[Stage]:
 
     Of a held run nothing queued is; what a lost worker left running is, for it had started.
     """
-    validated = Score.objects.filter(checkpoint=OuterRef("pk"), benchmark__split="validation")  # all come at once
-    unscored = Checkpoint.objects.exclude(Q(status=Status.SUCCEEDED) | Exists(validated))
-    missing = Need.objects.filter(stage=OuterRef("pk")).filter(
-        ~Q(needed__status=Status.SUCCEEDED)
-        | Q(with_scores=True) & Exists(unscored.filter(stage=OuterRef("needed")))
-        | Q(with_scores=True) & Exists(unscored.filter(run=OuterRef("needed__run"), stage=None))
-    )
+    missing = unmet_needs().filter(stage=OuterRef("pk"))
     held = Run.objects.filter(pk=OuterRef("run"), held_at__isnull=False)
     return (
         Stage.objects.filter(~Exists(missing)).filter(_is_claimable()).exclude(Q(status=Status.QUEUED) & Exists(held))
@@ -141,9 +109,9 @@ def _is_claimable() -> Q:
 def tend(run: Run) -> None:
     """Nudge workers about everything of this run that is ready."""
     for stage in ready_stages().filter(run=run):
-        _nudge("workers.train_stage", stage.pk, _queue(run))
+        nudge("workers.train_stage", stage.pk, _queue(run))
     for checkpoint in ready_checkpoints().filter(run=run):
-        _nudge("workers.score_checkpoint", checkpoint.pk, _queue(run))
+        nudge("workers.score_checkpoint", checkpoint.pk, _queue(run))
     events.publish(run.public_id, "stages")
 
 
@@ -152,17 +120,26 @@ def tend_all() -> None:
     waiting = set(ready_stages().values_list("run", flat=True)) | set(ready_checkpoints().values_list("run", flat=True))
     for run in Run.objects.filter(pk__in=waiting):
         tend(run)
+    tend_data()
+
+
+def tend_data() -> None:
+    """Nudge workers about data sets to be read, and compared."""
+    for kind, task in DATA_TASKS.items():
+        for pk in kind.objects.filter(_is_claimable()).values_list("pk", flat=True):
+            nudge(task, pk, "cpu")
+
+
+def _go_on(work: Work) -> None:
+    """Nudge workers about what the end of this work makes ready, or what it leaves to be done."""
+    if isinstance(work, Stage | Checkpoint):
+        tend(work.run)
+    else:
+        tend_data()
 
 
 def _queue(run: Run) -> str:
     return settings.FOLDER_MODEL_QUEUE if run.document["model"]["kind"] == "folder" else "cpu"
-
-
-def _nudge(task: str, pk: int, queue: str) -> None:
-    try:
-        current_app.signature(task, args=(pk,)).apply_async(queue=queue, expires=60, retry=False)
-    except (BrokerError, OSError) as error:
-        logger.warning("no nudge for %s %s, the beat sends it again: %s", task, pk, error)
 
 
 # Claim, beat, end: what workers do ------------------------------------------------------------------------------
@@ -183,6 +160,12 @@ def claim_checkpoint(pk: int, *, worker: str) -> Claim | None:
     return None if claim is None or _was_lost_too_often(claim) else claim
 
 
+def claim_data(kind: type[DataSet] | type[LeakCheck], pk: int, *, worker: str) -> Claim | None:
+    """Take a data set to be read, or a check of some; None if another worker was faster."""
+    claim = _claim(kind.objects.filter(_is_claimable()), kind, pk, worker)
+    return None if claim is None or _was_lost_too_often(claim) else claim
+
+
 def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
     now, lost = timezone.now(), When(status=Status.RUNNING, then=F("kills") + 1)  # still running: its worker was lost
     with transaction.atomic():
@@ -199,8 +182,8 @@ def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
         )
         if changed != 1:
             return None
-        work = kind.objects.select_related("run").get(pk=pk)  # our own UPDATE holds the row until this commits
-    events.publish(work.run.public_id, "stages")
+        work = kind.objects.get(pk=pk)  # our own UPDATE holds the row until this commits
+    events.tell(work, "stages")
     return Claim(work, work.attempt)
 
 
@@ -236,8 +219,13 @@ def finish_scoring(claim: Claim) -> bool:
     """Record that a checkpoint is scored; False if the claim was lost."""
     if not _end(claim, Status.SUCCEEDED):
         return False
-    tend(claim.work.run)
+    _go_on(claim.work)
     return True
+
+
+def finish_data(claim: Claim, **found: object) -> bool:
+    """Record what was found in rows; False if the claim was lost."""
+    return _end(claim, Status.SUCCEEDED, **found)
 
 
 def fail(claim: Claim, *, code: str, reason: str) -> bool:
@@ -246,14 +234,14 @@ def fail(claim: Claim, *, code: str, reason: str) -> bool:
     if not _end(claim, Status.FAILED, failure_code=code[:40], failure_reason=words):
         return False
     _end_attempt(claim, "failed", words)
-    tend(claim.work.run)
+    _go_on(claim.work)
     return True
 
 
 def release(claim: Claim) -> None:
     """Give work back to the queue: its worker is stopping. A pause or cancel that came first stands."""
     if _held(claim).update(status=Status.QUEUED, queued_at=timezone.now(), **_AT_REST):
-        tend(claim.work.run)
+        _go_on(claim.work)
     _end_attempt(claim, "stopped")
 
 
@@ -268,7 +256,7 @@ def restart_or_fail(claim: Claim, *, reason: str) -> None:
         return
     if _held(claim).update(status=Status.QUEUED, kills=F("kills") + 1, **_AT_REST):
         _end_attempt(claim, "killed", reason)
-        tend(claim.work.run)
+        _go_on(claim.work)
 
 
 def add_base_checkpoint(run: Run, *, folder: str) -> None:
@@ -341,6 +329,12 @@ def retry_stage(stage: Stage) -> None:
     tend(stage.run)
 
 
+def read_again(work: DataSet | LeakCheck) -> None:
+    """Queue what failed to be read or compared; harmless where it is queued already."""
+    type(work).objects.filter(pk=work.pk, status=Status.FAILED).update(**_queued_afresh())
+    tend_data()
+
+
 def score_again(checkpoint: Checkpoint) -> None:
     """Queue the scoring of a checkpoint that lacks scores; what its scoring folder holds is not sampled again."""
     if not checkpoint.has_weights:
@@ -360,23 +354,11 @@ def _queue_sources(stages: QuerySet[Stage], scorings: QuerySet[Checkpoint]) -> N
     """Queue again whatever left weights that these could not read: its worker makes anew what is damaged, if anything is."""
     unreadable = {"status": Status.FAILED, "failure_code__in": UNREADABLE}
     starved, unscored = list(stages.filter(**unreadable)), list(scorings.filter(**unreadable))
-    affected: list[Work] = [*starved, *unscored]
+    affected: list[Stage | Checkpoint] = [*starved, *unscored]
     sources = Q(needed_by__stage__in=starved) | Q(checkpoints__in=unscored)
     builders = Q(position=0, run__in=[work.run for work in affected])  # the base may be what is damaged
     found = Stage.objects.filter(sources | builders, status=Status.SUCCEEDED).values_list("pk", flat=True)
     Stage.objects.filter(pk__in=set(found), status=Status.SUCCEEDED).update(**_queued_afresh())
-
-
-def possible_actions(run: Run) -> list[str]:
-    """Name what a person may do with a run now, in the order of buttons."""
-    found = {item.status for item in (*run.stages.all(), *run.checkpoints.all())}
-    rules = {
-        "pause": {Status.QUEUED, Status.RUNNING},
-        "resume": {Status.PAUSED},
-        "retry": {Status.FAILED, Status.CANCELLED},
-        "cancel": set(OPEN),
-    }
-    return [action for action, statuses in rules.items() if found & statuses]
 
 
 def _move(run: Run, sources: tuple[Status, ...], target: Status, action: str) -> None:

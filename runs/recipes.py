@@ -4,12 +4,17 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from runs.models import Project, Recipe
+from runs.pins import pin_data_sets
+from workers.recipe_text import check_recipe
 from workers.spec import RecipeSpec
 
 
 def save_recipe(*, project: Project, spec: RecipeSpec, user: User) -> Recipe:
-    """Store a recipe as the next version of its name; the same document as the newest version is that version."""
-    document = spec.model_dump(mode="json")
+    """Store a recipe as the next version of its name; the same document as the newest version is that version.
+
+    Raises RecipeError where it pins rows that the project does not have.
+    """
+    document = check_recipe(pin_data_sets(spec.model_dump(mode="json"), project)).model_dump(mode="json")
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)  # two saves at once get two versions
         newest = Recipe.objects.filter(project=project, name=spec.name).order_by("-version").first()

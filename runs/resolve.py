@@ -6,11 +6,13 @@ Decided once, when the stage becomes ready, and kept in its row: a retry learns 
 import os
 from pathlib import Path
 
+from runs.data_sets import DataSetError, folder_of
 from runs.drift.teachers import choose_teachers
 from runs.ingest import checkpoint_folder, scoring_folder, stage_folder
 from runs.matrices import score_matrix
-from runs.models import Checkpoint, Run, Stage
-from workers.spec import BASE, BEST, MOPDSpec, RecipeSpec, ResolvedStageSpec, ScoringSpec
+from runs.models import Checkpoint, DataSet, Run, Stage, Status
+from workers.data_dir import DataDir
+from workers.spec import BASE, BEST, MOPDSpec, RecipeSpec, ResolvedStageSpec, ScoringSpec, SFTSpec, StageSpec
 from workers.stage_dir import write_document
 
 
@@ -30,6 +32,8 @@ def write_scoring_spec(checkpoint: Checkpoint) -> None:
         seed=recipe.seed,
         checkpoint_folder=_as_seen_from(folder.path, checkpoint_folder(checkpoint)),
         benchmarks=recipe.benchmarks,
+        data_folders=_data_folders(checkpoint.run, recipe, [asked.domain for asked in recipe.benchmarks], folder.path),
+        digests={name: data_set.digest for name, data_set in recipe.data_sets.items()},
     )
     write_document(folder.spec, spec)
 
@@ -48,7 +52,24 @@ def _resolve(stage: Stage) -> ResolvedStageSpec:
         start_folder=None if builds_base else _folder_of(stage.run, start, here),
         teachers=teachers,
         teacher_folders={domain: _folder_of(stage.run, name, here) for domain, name in teachers.items()},
+        data_folders=_data_folders(stage.run, recipe, _domains_of(stage.spec), here),
     )
+
+
+def _domains_of(stage: StageSpec) -> list[str]:
+    return [*stage.domains, *(stage.early_domains if isinstance(stage, SFTSpec) else ())]
+
+
+def _data_folders(run: Run, recipe: RecipeSpec, domains: list[str], here: Path) -> dict[str, str]:
+    """Find the rows that the recipe pinned, among the run's own project's; raises DataSetError where they are gone."""
+    named = {name: recipe.data_sets[name].digest for name in domains if name in recipe.data_sets}
+    rows = DataSet.objects.filter(project=run.project, digest__in=named.values(), status=Status.SUCCEEDED)
+    found = {(data_set.name, data_set.digest): folder_of(data_set).path for data_set in rows}
+    for pin in named.items():
+        if pin not in found or not DataDir(found[pin]).rows.exists():
+            words = f"found no rows {pin[1][:12]} of data set '{pin[0]}'; register them again"
+            raise DataSetError("data_sets", words)
+    return {name: _as_seen_from(here, found[name, digest]) for name, digest in named.items()}
 
 
 def _teachers(stage: Stage) -> dict[str, str]:

@@ -31,6 +31,15 @@ DOMAINS: dict[str, Domain] = {
     "engineering": Domain("Software engineering", "SWE", chance=0.0, max_prompt_tokens=24),
 }
 
+# What judges a team's own rows; the code of a grader is `workers/training/graders/<name>.py`, or a folder of that name.
+GRADERS: dict[str, str] = {
+    "maths": "maths: the last answer, equal in value",
+    "choice": "choice: a letter among options",
+    "constraints": "constraints: instructions of IFEval and IFBench",
+    "exact": "exact: the same text",
+    "contains": "contains: a text that must occur",
+}
+
 ROW_PROMPT_TOKENS = 512  # a data set's longest prompt, as estimates take it before its rows are tokenized
 
 

@@ -8,13 +8,14 @@ summary.json       a DataSummary, written when both are complete
 log.txt, outcome.json, lock, progress.json    as in a stage's folder (stage_dir.py)
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from workers.document import Spec, setting
+from workers.document import Slug, Spec, setting
 from workers.stage_dir import StageDir
 
 Use = Literal["split", "train", "benchmark"]
@@ -23,7 +24,7 @@ Use = Literal["split", "train", "benchmark"]
 class DataSourceSpec(Spec):
     """Rows to be read: `spec.json` in a data set's folder."""
 
-    name: str
+    name: Slug
     source: str  # a file or folder, relative to the data set's folder or absolute
     form: Literal["auto", "plain", "nemo_gym"] = setting("auto", about="How a row is written; auto tells by each row.")
     grader: str = setting(
@@ -60,6 +61,18 @@ class RowRecord(_Record):
     reference: dict[str, JsonValue]
     response: str = ""  # a right answer to learn from, where the row has one
 
+    @property
+    def asked(self) -> str:
+        """The conversation as one text, its only question without a role."""
+        if len(self.messages) == 1 and self.messages[0].role == "user":
+            return self.messages[0].content
+        return "\n".join(f"{message.role}: {message.content}" for message in self.messages)
+
+    @property
+    def reference_text(self) -> str:
+        """What the grader judges by, for reading."""
+        return json.dumps(self.reference, ensure_ascii=False)
+
 
 class BadRowRecord(_Record):
     """One row that cannot be used, and why."""
@@ -80,6 +93,7 @@ class DataSummary(_Record):
     graders: dict[str, int]
     n_responses: int  # rows with a right answer to learn from
     lengths: dict[str, int]  # shortest, median, longest
+    histogram: list[tuple[int, int]] = []  # a power of two, and how many rows are no longer than it but than half of it
     bad_reasons: dict[str, int]  # the commonest first, numbers in them left out
 
 

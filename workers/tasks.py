@@ -20,9 +20,10 @@ from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from runs import estimates, events, ingest, lifecycle, resolve
-from runs.models import Checkpoint, Stage
+from runs import data_sets, estimates, events, ingest, lifecycle, resolve
+from runs.models import Checkpoint, DataSet, Stage
 from workers import launch
+from workers.data_dir import DataSummary
 from workers.estimate import TooLargeError
 from workers.stage_dir import FolderBusyError, Outcome, Progress, StageDir, is_whole, read_document, write_text
 
@@ -142,6 +143,32 @@ def score_checkpoint(checkpoint_id: int) -> None:
     )
 
 
+@shared_task(name="workers.register_data_set")
+def register_data_set(data_set_id: int) -> None:
+    """Read a data set's rows, if it can be claimed."""
+    claim = lifecycle.claim_data(DataSet, data_set_id, worker=_worker_name())
+    if claim is None:
+        return
+    data_set = claim.work
+    assert isinstance(data_set, DataSet)
+    folder = data_sets.folder_of(data_set)
+
+    def succeed() -> None:
+        summary = read_document(folder.summary, DataSummary)
+        if summary is None:
+            raise ResultsMissingError(f"found no {folder.summary.name}, which the reading of rows leaves")
+        lifecycle.finish_data(claim, digest=summary.digest, summary=summary.model_dump(mode="json"))
+
+    _carry_out(
+        claim,
+        folder.process,
+        module=launch.REGISTER,
+        prepare=lambda: data_sets.write_source_spec(data_set),
+        look=dict,
+        succeed=succeed,
+    )
+
+
 def _carry_out(
     claim: lifecycle.Claim,
     folder: StageDir,
@@ -159,6 +186,9 @@ def _carry_out(
         raise
     except TooLargeError as error:
         _fail(claim, folder, "too_large", str(error))
+        return
+    except data_sets.DataSetError as error:
+        _fail(claim, folder, "bad_source", str(error))
         return
     except Exception as error:
         _fail(claim, folder, "cannot_start", f"the stage's folder cannot be prepared: {_words(error)}")
@@ -234,7 +264,7 @@ def _follow(
             facts = look() | _live_facts(folder)
             if not lifecycle.beat(claim, **facts):
                 return False
-            events.publish(claim.work.run.public_id, "steps")
+            events.tell(claim.work, "steps")
         except _DATABASE_AWAY as error:
             logger.warning("the database does not answer, the trainer goes on: %s", error)
             close_old_connections()

@@ -3,6 +3,7 @@
 from runs.models.access import Membership, Project, Role
 from runs.models.checkpoint import Checkpoint
 from runs.models.claim import Claimable, Status
+from runs.models.data_set import DataSet, LeakCheck, SourceKind
 from runs.models.discussion import Comment, CommentEdit, Notice, NoticeKind, Thread
 from runs.models.metric import Metric
 from runs.models.recipe import Recipe
@@ -19,7 +20,9 @@ __all__ = [
     "Claimable",
     "Comment",
     "CommentEdit",
+    "DataSet",
     "ItemResult",
+    "LeakCheck",
     "Membership",
     "Metric",
     "Need",
@@ -33,6 +36,7 @@ __all__ = [
     "Role",
     "Run",
     "Score",
+    "SourceKind",
     "Stage",
     "Status",
     "Thread",

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from pydantic import BaseModel
 
-from runs import holds, lifecycle
+from runs import holds, lifecycle, statuses
 from runs.access import role_in
 from runs.ingest import stage_folder
 from runs.models import Role, Run, Stage, Status
@@ -153,7 +153,7 @@ def _overview_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str,
         "unscored": unscored(lines),
         "gap_warnings": gap_warnings(run),
         "n_scored": sum(checkpoint.is_scored for checkpoint in run.checkpoints.all()),
-        "actions": [(name, _WORDS[name]) for name in lifecycle.possible_actions(run)],
+        "actions": [(name, _WORDS[name]) for name in statuses.possible_actions(run)],
         "may_act": may_act,
         "may_hold": role is not None and role.may(holds.HOLD) and holds.can_hold(run),
         "may_release": run.held_at is not None and holds.may_release(run, request.user, role),

@@ -14,6 +14,7 @@ from runs import discussions, reviews
 from runs.anchors import RunAnchor
 from runs.models import Proposal, Role, Run, Thread
 from tests.web.some_clients import BACKEND
+from tests.web.some_data import register_rows
 from tests.web.some_runs import a_member, a_project, a_run, finish
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +34,14 @@ OF_REVIEWERS = {
     "runs:hold",
     "runs:release",
 }  # what needs no more than the role of reviewer
-NAMES = {"drift-figure": "curves", "drift-export": "report.md", "recipes:detail": "small", "recipes:yaml": "small"}
+NAMES = {
+    "data:detail": "own",
+    "data:again": "own",
+    "drift-figure": "curves",
+    "drift-export": "report.md",
+    "recipes:detail": "small",
+    "recipes:yaml": "small",
+}
 
 
 def _page_patterns(resolver: URLResolver, prefix: str = "", namespace: str = "") -> Iterator[tuple[str, str]]:
@@ -64,6 +72,7 @@ OF_A_PROJECT = {name: address for name, address in PAGES.items() if name not in 
 def run() -> Run:
     run = a_run(a_project())
     finish(run, "warm")
+    register_rows(run.project)
     proposal = reviews.propose(run.checkpoints.get(stage__name="warm"), note="look", by=run.created_by)
     Proposal.objects.filter(pk=proposal.pk).update(public_id=PROPOSAL)
     thread = discussions.start_thread(run, RunAnchor(), "hello", by=run.created_by)

@@ -8,12 +8,13 @@ Memory holds one row at a time, besides their keys and lengths.
 import hashlib
 import re
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from workers.data_dir import BadRowRecord, DataDir, DataSourceSpec, DataSummary, RowRecord, Use
-from workers.stage_dir import Outcome, StageDir, read_document, write_document
+from workers.stage_dir import Outcome, Progress, StageDir, read_document, write_document
 from workers.training.data_sets import nemo_gym, plain
 from workers.training.data_sets.row import BadRowError, Row
 from workers.training.data_sets.sources import read_rows
@@ -47,8 +48,10 @@ def register(folder: StageDir, stop: StopRequest) -> Outcome:
     beside = data.rows.with_name(data.rows.name + ".tmp")
     with open(beside, "wb") as rows, open(data.bad_rows, "w") as bad_rows:
         for line, found, text in read_rows(data.path / spec.source):
-            if line % LOOK_EVERY == 0 and stop.is_set():
-                return Outcome(status="stopped", step=line)
+            if line % LOOK_EVERY == 0:
+                if stop.is_set():
+                    return Outcome(status="stopped", step=line)
+                write_document(folder.progress, Progress(substep="read rows", step=line, steps=0, at=time.time()))
             try:
                 if isinstance(found, BadRowError):
                     raise found
@@ -137,8 +140,15 @@ def _summary(count: _Count, digest: str) -> DataSummary:
         graders=dict(count.graders.most_common()),
         n_responses=count.n_responses,
         lengths={"shortest": lengths[0], "median": lengths[len(lengths) // 2], "longest": lengths[-1]},
+        histogram=_histogram(lengths),
         bad_reasons=dict(count.bad.most_common(REASONS_SHOWN)),
     )
+
+
+def _histogram(lengths: list[int]) -> list[tuple[int, int]]:
+    """Count lengths in bins that double: a few long rows leave the others their room."""
+    bins = Counter(max(length - 1, 0).bit_length() for length in lengths)
+    return [(2**exponent, bins[exponent]) for exponent in range(min(bins), max(bins) + 1)]
 
 
 def _kind(reason: str) -> str:
