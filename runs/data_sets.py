@@ -5,7 +5,7 @@ folder stays as it is: a changed file is another version.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -166,6 +166,16 @@ def ready_versions(project: Project) -> dict[str, list[DataSet]]:
     for data_set in DataSet.objects.filter(project=project, status=Status.SUCCEEDED).order_by("name", "-version"):
         found.setdefault(data_set.name, []).append(data_set)
     return found
+
+
+def folders_of(project: Project, pins: Mapping[str, str]) -> dict[str, Path]:
+    """Find the rows that a recipe pins by name and digest, among a project's own; raises DataSetError where they are gone."""
+    rows = DataSet.objects.filter(project=project, digest__in=pins.values(), status=Status.SUCCEEDED)
+    found = {(data_set.name, data_set.digest): folder_of(data_set) for data_set in rows}
+    for name, digest in pins.items():
+        if (name, digest) not in found or not found[name, digest].rows.exists():
+            raise DataSetError("data_sets", f"found no rows {digest[:12]} of data set '{name}'; register them again")
+    return {name: found[name, digest].path for name, digest in pins.items()}
 
 
 def records_of(path: Path, kind: type[Record], *, start: int, n: int) -> list[Record]:

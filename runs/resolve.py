@@ -6,12 +6,11 @@ Decided once, when the stage becomes ready, and kept in its row: a retry learns 
 import os
 from pathlib import Path
 
-from runs.data_sets import DataSetError, folder_of
+from runs.data_sets import folders_of
 from runs.drift.teachers import choose_teachers
 from runs.ingest import checkpoint_folder, scoring_folder, stage_folder
 from runs.matrices import score_matrix
-from runs.models import Checkpoint, DataSet, Run, Stage, Status
-from workers.data_dir import DataDir
+from runs.models import Checkpoint, Run, Stage
 from workers.spec import BASE, BEST, MOPDSpec, RecipeSpec, ResolvedStageSpec, ScoringSpec, SFTSpec, StageSpec
 from workers.stage_dir import write_document
 
@@ -61,15 +60,8 @@ def _domains_of(stage: StageSpec) -> list[str]:
 
 
 def _data_folders(run: Run, recipe: RecipeSpec, domains: list[str], here: Path) -> dict[str, str]:
-    """Find the rows that the recipe pinned, among the run's own project's; raises DataSetError where they are gone."""
-    named = {name: recipe.data_sets[name].digest for name in domains if name in recipe.data_sets}
-    rows = DataSet.objects.filter(project=run.project, digest__in=named.values(), status=Status.SUCCEEDED)
-    found = {(data_set.name, data_set.digest): folder_of(data_set).path for data_set in rows}
-    for pin in named.items():
-        if pin not in found or not DataDir(found[pin]).rows.exists():
-            words = f"found no rows {pin[1][:12]} of data set '{pin[0]}'; register them again"
-            raise DataSetError("data_sets", words)
-    return {name: _as_seen_from(here, found[name, digest]) for name, digest in named.items()}
+    pins = {name: recipe.data_sets[name].digest for name in domains if name in recipe.data_sets}
+    return {name: _as_seen_from(here, path) for name, path in folders_of(run.project, pins).items()}
 
 
 def _teachers(stage: Stage) -> dict[str, str]:

@@ -97,6 +97,41 @@ class DataSummary(_Record):
     bad_reasons: dict[str, int]  # the commonest first, numbers in them left out
 
 
+class LeakSpec(Spec):
+    """Data sets to be compared: `spec.json` in a check's folder. Folders are relative to it, by the data set's name."""
+
+    trained: dict[str, str]
+    benchmarks: dict[str, str]
+
+
+class LeakRecord(_Record):
+    """A benchmark's item and the training row that gives it away, both by their line in the source."""
+
+    benchmark: str
+    split: str
+    line: int
+    text: str
+    trained: str
+    trained_line: int
+    trained_text: str
+    kind: Literal["exact", "normalised", "overlap"]
+    share: float  # of the item's runs of words; 1 where both are equal
+
+
+class LeakReport(_Record):
+    """What a check found, with examples, the worst first: `report.json` in its folder."""
+
+    n_items: int
+    n_prompts: int
+    kinds: dict[str, int]  # items by the strongest sign
+    benchmarks: dict[str, int]  # items by data set
+    examples: list[LeakRecord]
+
+    @property
+    def n_leaks(self) -> int:
+        return sum(self.kinds.values())
+
+
 @dataclass(frozen=True)
 class DataDir:
     """The paths of a data set's folder."""

@@ -20,10 +20,10 @@ from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from runs import data_sets, estimates, events, ingest, lifecycle, resolve
-from runs.models import Checkpoint, DataSet, Stage
+from runs import estimates, events, ingest, lifecycle, resolve
+from runs.data_sets import DataSetError
+from runs.models import Checkpoint, Stage
 from workers import launch
-from workers.data_dir import DataSummary
 from workers.estimate import TooLargeError
 from workers.stage_dir import FolderBusyError, Outcome, Progress, StageDir, is_whole, read_document, write_text
 
@@ -81,7 +81,7 @@ def tend_all() -> None:
 @shared_task(name="workers.train_stage")
 def train_stage(stage_id: int) -> None:
     """Carry out a stage, if it can be claimed."""
-    claim = lifecycle.claim_stage(stage_id, worker=_worker_name())
+    claim = lifecycle.claim_stage(stage_id, worker=worker_name())
     if claim is None:
         return
     stage = claim.work
@@ -104,13 +104,13 @@ def train_stage(stage_id: int) -> None:
         _drop_damaged(claim, folder)
         resolve.write_stage_spec(stage)
 
-    _carry_out(claim, folder, module=launch.TRAIN, prepare=prepare, look=look, succeed=succeed)
+    carry_out(claim, folder, module=launch.TRAIN, prepare=prepare, look=look, succeed=succeed)
 
 
 @shared_task(name="workers.score_checkpoint")
 def score_checkpoint(checkpoint_id: int) -> None:
     """Score a checkpoint on every benchmark, if it can be claimed."""
-    claim = lifecycle.claim_checkpoint(checkpoint_id, worker=_worker_name())
+    claim = lifecycle.claim_checkpoint(checkpoint_id, worker=worker_name())
     if claim is None:
         return
     checkpoint = claim.work
@@ -133,7 +133,7 @@ def score_checkpoint(checkpoint_id: int) -> None:
         ingest.write_card(checkpoint)
         lifecycle.finish_scoring(claim)
 
-    _carry_out(
+    carry_out(
         claim,
         ingest.scoring_folder(checkpoint),
         module=launch.SCORE,
@@ -143,33 +143,7 @@ def score_checkpoint(checkpoint_id: int) -> None:
     )
 
 
-@shared_task(name="workers.register_data_set")
-def register_data_set(data_set_id: int) -> None:
-    """Read a data set's rows, if it can be claimed."""
-    claim = lifecycle.claim_data(DataSet, data_set_id, worker=_worker_name())
-    if claim is None:
-        return
-    data_set = claim.work
-    assert isinstance(data_set, DataSet)
-    folder = data_sets.folder_of(data_set)
-
-    def succeed() -> None:
-        summary = read_document(folder.summary, DataSummary)
-        if summary is None:
-            raise ResultsMissingError(f"found no {folder.summary.name}, which the reading of rows leaves")
-        lifecycle.finish_data(claim, digest=summary.digest, summary=summary.model_dump(mode="json"))
-
-    _carry_out(
-        claim,
-        folder.process,
-        module=launch.REGISTER,
-        prepare=lambda: data_sets.write_source_spec(data_set),
-        look=dict,
-        succeed=succeed,
-    )
-
-
-def _carry_out(
+def carry_out(
     claim: lifecycle.Claim,
     folder: StageDir,
     *,
@@ -187,7 +161,7 @@ def _carry_out(
     except TooLargeError as error:
         _fail(claim, folder, "too_large", str(error))
         return
-    except data_sets.DataSetError as error:
+    except DataSetError as error:
         _fail(claim, folder, "bad_source", str(error))
         return
     except Exception as error:
@@ -358,6 +332,6 @@ def _insist(act: Callable[[], Result], *, patience_s: float = 300.0) -> Result:
             time.sleep(2.0)
 
 
-def _worker_name() -> str:
+def worker_name() -> str:
     """Name this worker for people: host and process."""
     return f"{socket.gethostname()}:{os.getpid()}"

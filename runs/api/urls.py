@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from rest_framework.permissions import IsAuthenticated
 
 from runs.api.checkpoints import CheckpointDetail, CheckpointScores, RunCheckpoints, ScoreItems
+from runs.api.data_sets import DataSetBadRows, DataSetDetail, DataSetRows, DataSets
 from runs.api.drift import RunDrift
 from runs.api.estimate import Estimate
 from runs.api.metrics import MetricSeries, StageMetrics
@@ -63,6 +64,7 @@ DOCS = SpectacularSwaggerSplitView.as_view(
 urlpatterns = [
     path("projects/", Projects.as_view(), name="api-projects"),
     path("projects/<slug:slug>/recipes/", Recipes.as_view(), name="api-recipes"),
+    path("projects/<slug:slug>/data-sets/", DataSets.as_view(), name="api-data-sets"),
     path("projects/<slug:slug>/estimate/", Estimate.as_view(), name="api-estimate"),
     path("projects/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
     path("projects/<slug:slug>/proposals/", Proposals.as_view(), name="api-proposals"),
@@ -73,6 +75,9 @@ urlpatterns = [
     path("proposals/<id:public_id>/renew/", RenewProposal.as_view(), name="api-proposal-renew"),
     path("proposals/<id:public_id>/withdraw/", WithdrawProposal.as_view(), name="api-proposal-withdraw"),
     path("proposals/<id:public_id>/promote/", PromoteProposal.as_view(), name="api-proposal-promote"),
+    path("data-sets/<id:public_id>/", DataSetDetail.as_view(), name="api-data-set"),
+    path("data-sets/<id:public_id>/rows/", DataSetRows.as_view(), name="api-data-set-rows"),
+    path("data-sets/<id:public_id>/bad-rows/", DataSetBadRows.as_view(), name="api-data-set-bad-rows"),
     path("recipes/<id:public_id>/", RecipeDetail.as_view(), name="api-recipe"),
     path("runs/<id:public_id>/", RunDetail.as_view(), name="api-run"),
     path("runs/<id:public_id>/pause/", PauseRun.as_view(), name="api-run-pause"),

@@ -21,10 +21,11 @@ from django.views.decorators.http import require_http_methods
 from runs.access import project_for, role_in
 from runs.data_sets import ready_versions
 from runs.estimates import estimate
+from runs.leaks import find_check, queue_check
 from runs.lifecycle import start_run
 from runs.models import Project, Recipe, Role, Run
 from runs.pages.data_drafts import draft_on
-from runs.pages.data_sets import find_data_set
+from runs.pages.data_sets import find_data_set, leaks_context
 from runs.pages.form_fields import Problems
 from runs.pages.recipe_forms import apply_op, can_be_a_form, document_from_post, recipe_form
 from runs.pages.teachers import asked_teachers, with_teachers
@@ -228,16 +229,19 @@ def _page(
         "launch_key": request.POST.get("launch_key") or secrets.token_urlsafe(16),
     }
     crumbs = [("New run", reverse("runs:new", args=[project.slug])), ("Compose", "")]
-    context |= _shell(request, project, crumbs) | (_what_it_takes(draft.spec, project) if draft.spec else {})
+    context |= _shell(request, project, crumbs) | (_what_it_takes(request, draft.spec, project) if draft.spec else {})
     if _is_part(request):
         return render(request, "new_run/_composer.html", context)  # a script shows only what succeeds
     return render(request, "new_run/compose.html", context, status=status)
 
 
-def _what_it_takes(spec: RecipeSpec, project: Project) -> dict[str, Any]:
+def _what_it_takes(request: HttpRequest, spec: RecipeSpec, project: Project) -> dict[str, Any]:
     found = estimate(spec, project)
     stages = [] if found.unknown else list(zip(spec.stages, found.stages, strict=True))
-    return {"estimate": found, "estimated": stages}
+    assert isinstance(request.user, User)
+    role = role_in(request.user, project)
+    check = queue_check(spec, project) if role and role.may(Role.RUNNER) else find_check(spec, project)
+    return {"estimate": found, "estimated": stages, **leaks_context(check)}
 
 
 def _place(problem: FieldProblem, draft: Draft) -> str:

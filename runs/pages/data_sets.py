@@ -16,8 +16,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from runs.access import project_for, role_in
 from runs.data_sets import DataSetError, folder_of, records_of, register_path, register_upload
+from runs.leaks import report_of
 from runs.lifecycle import read_again
-from runs.models import DataSet, Project, Recipe, Role, Run, Status
+from runs.models import DataSet, LeakCheck, Project, Recipe, Role, Run, Status
 from workers.catalogue import GRADERS
 from workers.data_dir import BadRowRecord, DataSourceSpec, RowRecord
 
@@ -174,6 +175,23 @@ def read_data_set_again(request: HttpRequest, slug: str, name: str, version: int
     read_again(data_set)
     messages.success(request, f"{data_set} is read again.")
     return redirect("data:detail", slug, name, version)
+
+
+@require_safe
+def leaks_part(request: HttpRequest, slug: str, check: str) -> HttpResponse:
+    """Answer how far a check is, or what it found: the part of a page that asks for it."""
+    assert isinstance(request.user, User)
+    project = project_for(request.user, slug)
+    found = get_object_or_404(LeakCheck, project=project, public_id=check)
+    return render(request, "data/_leaks.html", {"project": project, **leaks_context(found)})
+
+
+def leaks_context(check: LeakCheck | None) -> dict[str, Any]:
+    """What a page needs to show a check; nothing where there is nothing to compare."""
+    if check is None:
+        return {}
+    is_under_way = check.status in (Status.QUEUED, Status.RUNNING)
+    return {"leaks": check, "leaks_under_way": is_under_way, "leak_report": report_of(check)}
 
 
 def find_data_set(project: Project, name: str, version: int) -> DataSet:

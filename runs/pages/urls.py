@@ -71,6 +71,7 @@ data_pages: tuple[list[URLPattern | URLResolver], str] = (
     [
         path("", data_sets.data_set_list, name="list"),
         path("new/", data_sets.new_data_set, name="new"),
+        path("leaks/<slug:check>/", data_sets.leaks_part, name="leaks"),
         path("<slug:name>/v<int:version>/", data_sets.data_set_page, name="detail"),
         path("<slug:name>/v<int:version>/again/", data_sets.read_data_set_again, name="again"),
     ],

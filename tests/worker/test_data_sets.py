@@ -14,7 +14,7 @@ from runs.pins import pin_data_sets
 from runs.recipes import save_recipe
 from tests.web.some_data import ROWS, a_recipe_on, ask, lines, register_rows
 from tests.web.some_runs import a_project
-from workers import launch, tasks
+from workers import data_tasks, launch, tasks
 from workers.data_dir import BadRowRecord, RowRecord
 from workers.recipe_text import RecipeError, check_recipe
 
@@ -28,7 +28,7 @@ def project(warm_nursery: None) -> Project:
 
 def registered(project: Project, rows: list[Any] = ROWS, **asked: Any) -> DataSet:
     data_set = register_rows(project, rows, **asked)
-    tasks.register_data_set(data_set.pk)
+    data_tasks.register_data_set(data_set.pk)
     data_set.refresh_from_db()
     return data_set
 
@@ -46,7 +46,7 @@ def test_an_upload_is_read_and_counted_and_its_bad_rows_are_kept(project: Projec
 
 def test_registering_is_done_once_whoever_is_told(project: Project) -> None:
     data_set = registered(project)
-    tasks.register_data_set(data_set.pk)
+    data_tasks.register_data_set(data_set.pk)
     data_set.refresh_from_db()
     assert data_set.attempt == 1
 
@@ -67,7 +67,7 @@ def test_a_killed_reader_is_started_again(project: Project, monkeypatch: pytest.
     data_set = registered(project)
     assert (data_set.status, data_set.kills) == (Status.QUEUED, 1), data_set.failure_reason
     monkeypatch.undo()
-    tasks.register_data_set(data_set.pk)
+    data_tasks.register_data_set(data_set.pk)
     data_set.refresh_from_db()
     assert data_set.status == Status.SUCCEEDED
 
@@ -80,7 +80,7 @@ def test_a_path_is_read_below_an_allowed_folder_only(project: Project, settings:
     settings.DATA_DIRS = [allowed]
     user = project.members.get()
     data_set = data_sets.register_path(project=project, user=user, asked=ask(source=str(allowed / "rows.jsonl")))
-    tasks.register_data_set(data_set.pk)
+    data_tasks.register_data_set(data_set.pk)
     assert DataSet.objects.get(pk=data_set.pk).facts.n_rows == len(ROWS)
     (allowed / "link.jsonl").symlink_to(secret / "rows.jsonl")
     (allowed / "to_secret").symlink_to(secret)
@@ -110,7 +110,7 @@ def test_a_path_that_became_a_link_is_not_followed(project: Project, settings: A
     data_set = data_sets.register_path(project=project, user=project.members.get(), asked=asked)
     (tmp_path / "rows.jsonl").rename(tmp_path / "moved.jsonl")
     (tmp_path / "rows.jsonl").symlink_to(tmp_path / "moved.jsonl")
-    tasks.register_data_set(data_set.pk)
+    data_tasks.register_data_set(data_set.pk)
     data_set.refresh_from_db()
     assert (data_set.status, data_set.failure_code) == (Status.FAILED, "bad_source")
     assert data_set.failure_reason.startswith("found the symbolic link")
