@@ -10,9 +10,9 @@ import pytest
 
 from workers.data_dir import BadRowRecord, DataDir, DataSourceSpec, DataSummary, RowRecord
 from workers.stage_dir import read_document, read_records, write_document
+from workers.training.bad_spec import BadSpecError
 from workers.training.data_sets.domain import DataSetDomain
 from workers.training.data_sets.register import register, split_of
-from workers.training.failures import BadSpecError
 
 QUESTIONS: list[dict[str, Any]] = [
     {"prompt": f"say {word}", "answer": word, "verifier": "exact", "response": word} for word in ("one", "two", "three")

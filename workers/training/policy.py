@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.spec import FolderModelSpec, TinyModelSpec
-from workers.training.failures import BadSpecError
+from workers.training.bad_spec import BadSpecError
 from workers.training.norms import speed_up_norms
 from workers.training.packing import ATTENTION, Pack, SeesLayout, can_pack
 from workers.training.rollouts import Problem, Rollout, Turn

@@ -8,9 +8,9 @@ import torch
 from workers.catalogue import describe
 from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec
 from workers.stage_dir import StageDir
+from workers.training.bad_spec import BadSpecError
 from workers.training.checkpoints import load_checkpoint, save_checkpoint
 from workers.training.distributed import anyone, is_first
-from workers.training.failures import BadSpecError
 from workers.training.grpo import GRPO
 from workers.training.kernels import check_liger, use_liger
 from workers.training.lora import add_adapters, without_adapters

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workers.data_dir import DataDir, RowRecord
 from workers.stage_dir import read_records
-from workers.training.failures import BadSpecError
+from workers.training.bad_spec import BadSpecError
 from workers.training.graders import GRADERS
 from workers.training.rollouts import Grade, Problem, Turn
 

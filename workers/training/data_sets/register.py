@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from workers.data_dir import BadRowRecord, DataDir, DataSourceSpec, DataSummary, RowRecord, Use
 from workers.stage_dir import Outcome, Progress, StageDir, read_document, write_document
+from workers.training.bad_spec import BadSpecError
 from workers.training.data_sets import nemo_gym, plain
 from workers.training.data_sets.row import BadRowError, Row
 from workers.training.data_sets.sources import read_rows
 from workers.training.domains import split_of as share_out
-from workers.training.failures import BadSpecError
 from workers.training.graders import GRADERS
 from workers.training.process import StopRequest, Work, run_in_folder
 

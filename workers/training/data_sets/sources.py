@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from workers.training.bad_spec import BadSpecError
 from workers.training.data_sets.row import BadRowError
-from workers.training.failures import BadSpecError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024  # a row with the files of a repository is long; one longer than this is no row
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz")

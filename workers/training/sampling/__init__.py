@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 
 from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec
+from workers.training.bad_spec import BadSpecError
 from workers.training.distributed import n_processes, split_work, whole
 from workers.training.domains import domain_of
-from workers.training.failures import BadSpecError
 from workers.training.mixing import Mixture, step_rng
 from workers.training.policy import Policy
 from workers.training.rollouts import Grade, Problem, Rollout
