@@ -64,7 +64,7 @@ class DataSetSummary(serializers.Serializer[Any]):
     status = serializers.ChoiceField(Status.choices, source="shown_status", help_text="Of its registration")
     n_rows_read = serializers.IntegerField(source="step", help_text="So far, while it is read")
     failure_reason = serializers.CharField(help_text="Why the rows were not read; empty where they were")
-    source = serializers.CharField(help_text="The file's own name, or the path")
+    origin = serializers.CharField(source="source", help_text="The file's own name, or the path")
     use = serializers.CharField()
     grader = serializers.CharField()
     form = serializers.CharField()

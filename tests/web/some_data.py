@@ -12,7 +12,7 @@ from workers.training.data_sets.register import register
 
 ROWS: list[dict[str, Any]] = [
     {"prompt": f"say {word}", "answer": word, "verifier": "exact", "response": word}
-    for word in (f"{a}{b}" for a in "abcdefghij" for b in "bcdfghk")
+    for word in (f"{a}{b}" for a in "abcdefghij" for b in "bcdfghkmpr")
 ]
 
 
