@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO, Any
 
 from rest_framework import serializers, status
@@ -38,8 +39,11 @@ class JSONBody(BaseParser):
             raise ParseError(f"found text that is not JSON ({error}); correct it there") from None
 
 
-class RecipeText(str):
+@dataclass(frozen=True)
+class RecipeText:
     """A recipe as YAML; only its project knows what it leaves open, so that it is checked there."""
+
+    text: str
 
 
 class YAMLBody(BaseParser):

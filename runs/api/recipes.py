@@ -54,9 +54,9 @@ class RecipeOut(RecipeSummary):
 def recipe_from(request: Request, project: Project) -> RecipeSpec:
     """Read the recipe of a body, with the project's data sets pinned; raises RecipeError."""
     pin = partial(pin_data_sets, project=project)
-    return (
-        load_recipe(request.data, pin=pin) if isinstance(request.data, RecipeText) else check_recipe(pin(request.data))
-    )
+    if isinstance(request.data, RecipeText):
+        return load_recipe(request.data.text, pin=pin)
+    return check_recipe(pin(request.data))
 
 
 class Recipes(APIView):

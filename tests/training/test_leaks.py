@@ -30,6 +30,8 @@ def kinds(item: str, *prompts: str) -> list[tuple[str, float, int]]:
         ("What is 2 + 2?", "WHAT IS 2 + 2 !", "normalised"),
         ("naïve café", "NAÏVE — CAFÉ", "normalised"),
         ("caf\u00e9 au lait", "cafe\u0301 au lait", "normalised"),  # one accent, written in two ways
+        ("What is 2 \u00d7 3?", "what is 2*3", "normalised"),  # two signs of multiplication
+        ("a well-known poem", "a well known poem", "normalised"),
         ("ﬁne", "fine", "normalised"),  # a ligature
         ("snake_case name", "snake case name", "normalised"),
     ],
@@ -42,6 +44,9 @@ def test_the_same_question_is_found_however_it_is_set(item: str, prompt: str, ki
     ("item", "prompt"),
     [
         ("What is 2 + 2?", "What is 2 + 3?"),
+        ("What is 2 + 2?", "What is 2 - 2?"),
+        ("What is 2 * 3?", "What is 2 / 3?"),
+        ("Is x < 3?", "Is x > 3?"),
         ("What is 2 + 2?", "Please tell me: what is 2 + 2?"),  # shorter than 13 words: only equality counts
         ("?!", "..."),  # no words at all are nothing in common
         ("", "-"),

@@ -1,6 +1,6 @@
 """Leaks: benchmark items that also stand in training prompts. Pure: texts in, findings out.
 
-A text is compared as its words: lower case, letters and digits of any script, punctuation dropped. An item leaks where a
+A text is compared as its words: lower case, letters and digits of any script, punctuation dropped but for signs of arithmetic. An item leaks where a
 training prompt has the same text, the same words, or at least BOUND of the item's runs of 13 words (the length that GPT-3's
 authors used, arXiv 2005.14165, appendix C). Of an item shorter than 13 words only equality counts: short runs are common speech.
 What is said in other words, or in another language, is not found.
@@ -14,6 +14,9 @@ from typing import Literal
 
 N = 13  # words
 BOUND = 0.5  # of an item's runs
+
+_WORD = re.compile(r"[^\W_]+|[+=<>^]|[*/%-](?=\s?\d)|(?<=\d)[*/%-]|(?<=\d\s)[*/%-]")
+_SIGNS = str.maketrans("\N{MINUS SIGN}\N{MULTIPLICATION SIGN}\N{DIVISION SIGN}", "-*/")
 
 Kind = Literal["exact", "normalised", "overlap"]
 
@@ -85,8 +88,11 @@ def stronger(one: Leak | None, other: Leak) -> Leak:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, so that case, spaces, punctuation and the spelling of one character make no difference."""
-    return re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
+    """The words of a text, so that case, spaces, punctuation and the spelling of one character make no difference.
+
+    A sign of arithmetic is a word where it is one: 2 + 3 and 2 - 3 are two questions, well-known and well known the same.
+    """
+    return _WORD.findall(unicodedata.normalize("NFKC", text).translate(_SIGNS).casefold())
 
 
 def runs_of(words: list[str]) -> Iterator[int]:

@@ -25,6 +25,7 @@ from workers.training.process import StopRequest, Work, run_in_folder
 
 LOOK_EVERY = 1000  # rows between two looks at the request to stop
 REASONS_SHOWN = 20
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass
@@ -36,6 +37,7 @@ class _Count:
     graders: Counter[str] = field(default_factory=Counter)
     bad: Counter[str] = field(default_factory=Counter)
     lengths: list[int] = field(default_factory=list)
+    first_reason: str = ""  # of a row that cannot be used
     n_repeated: int = 0
     n_responses: int = 0
 
@@ -58,6 +60,7 @@ def register(folder: StageDir, stop: StopRequest) -> Outcome:
                 record = _record(_read(found, spec), line, spec.use)
             except BadRowError as error:
                 count.bad[_kind(str(error))] += 1
+                count.first_reason = count.first_reason or str(error)
                 bad_rows.write(BadRowRecord(line=line, reason=str(error), text=text).model_dump_json() + "\n")
                 continue
             if _is_new(record, count):
@@ -126,17 +129,15 @@ def _is_new(record: RowRecord, count: _Count) -> bool:
 def _summary(count: _Count, digest: str) -> DataSummary:
     n_bad = sum(count.bad.values())
     if not count.keys:
-        first = next(iter(count.bad), "")
-        raise BadSpecError(
-            f"found no row that can be used among {n_bad}" + (f"; the first reason: {first}" if first else "")
-        )
+        words = f"; the first reason: {count.first_reason}" if n_bad else ""
+        raise BadSpecError(f"found no row that can be used among {n_bad}{words}")
     lengths = sorted(count.lengths)
     return DataSummary(
         digest=digest,
         n_rows=len(count.keys),
         n_bad=n_bad,
         n_repeated=count.n_repeated,
-        splits=dict(count.splits),
+        splits={split: count.splits[split] for split in SPLITS if count.splits[split]},
         graders=dict(count.graders.most_common()),
         n_responses=count.n_responses,
         lengths={"shortest": lengths[0], "median": lengths[len(lengths) // 2], "longest": lengths[-1]},
