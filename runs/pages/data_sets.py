@@ -99,7 +99,9 @@ def new_data_set(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _form_page(request, project, form, status=422)
     try:
-        added = _register(request.user, project, form.cleaned_data, request.POST.get("form_key", "")[:64])
+        added = _register(
+            request.user, project, form.cleaned_data, request.POST.get("form_key", "").replace("\0", "")[:64]
+        )
     except DataSetError as error:
         words = str(error)
         form.add_error(error.field if error.field in form.fields else None, f"{words[:1].upper()}{words[1:]}.")

@@ -77,6 +77,12 @@ def test_plain_rows_are_kept_with_their_key_grader_and_split(tmp_path: Path) -> 
         ('{"prompt": "q", "reference": 3, "verifier": "exact"}', "found reference 3"),
         ('{"prompt": "q", "answer": "x", "verifier": "exact", "tools": "all"}', "found tools 'all'"),
         ('{"prompt": "q", "answer": "x", "verifier": "exact", "response": 1}', "found response 1"),
+        ('{"prompt": "\\ud800", "answer": "x", "verifier": "exact"}', "found half a character"),
+        ('{"prompt": "q", "answer": "x", "verifier": "\'\\u0000"}', "expected one of: "),
+        (
+            '{"prompt": "q", "answer": "x", "verifier": "exact", "tools": [' + '{"a":' * 400 + "1" + "}" * 400 + "]}",
+            "JSON cannot",
+        ),
         ('{"responses_create_params": 1}', "found responses_create_params 1"),
         ('{"responses_create_params": {"input": "q"}}', "keys of no known environment"),
     ],

@@ -13,6 +13,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
 from workers.data_dir import BadRowRecord, DataDir, DataSourceSpec, DataSummary, RowRecord, Use
 from workers.stage_dir import Outcome, Progress, StageDir, read_document, write_document
 from workers.training.bad_spec import BadSpecError
@@ -55,21 +58,33 @@ def register(folder: StageDir, stop: StopRequest) -> Outcome:
                     return Outcome(status="stopped", step=line)
                 write_document(folder.progress, Progress(substep="read rows", step=line, steps=0, at=time.time()))
             try:
-                if isinstance(found, BadRowError):
-                    raise found
-                record = _record(_read(found, spec), line, spec.use)
+                record, kept = _kept(found, line, spec)
             except BadRowError as error:
                 count.bad[_kind(str(error))] += 1
                 count.first_reason = count.first_reason or str(error)
                 bad_rows.write(BadRowRecord(line=line, reason=str(error), text=text).model_dump_json() + "\n")
                 continue
             if _is_new(record, count):
-                kept = record.model_dump_json().encode() + b"\n"
                 digest.update(kept)
                 rows.write(kept)
     beside.replace(data.rows)
     write_document(data.summary, _summary(count, digest.hexdigest()))
     return Outcome(status="done", step=line)
+
+
+def _kept(found: dict[str, Any] | BadRowError, line: int, spec: DataSourceSpec) -> tuple[RowRecord, bytes]:
+    """Make the record of a row, and its line; raises BadRowError, also for what no line of JSON can hold."""
+    if isinstance(found, BadRowError):
+        raise found
+    try:
+        record = _record(_read(found, spec), line, spec.use)
+        return record, record.model_dump_json().encode() + b"\n"
+    except ValidationError as error:  # a saved data set holds more than JSON does: dates, bytes, pictures
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"][:2])
+        raise BadRowError(f"found {place} that JSON cannot hold ({first['msg']})") from None
+    except (PydanticSerializationError, RecursionError) as error:
+        raise BadRowError(f"found values that JSON cannot hold ({error})") from None
 
 
 def _read(raw: dict[str, Any], spec: DataSourceSpec) -> Row:
@@ -154,7 +169,9 @@ def _histogram(lengths: list[int]) -> list[tuple[int, int]]:
 
 def _kind(reason: str) -> str:
     """Leave out what differs from row to row, so that like reasons count as one."""
-    return re.sub(r"\d+", "#", re.sub(r"'[^']*'|\"[^\"]*\"|\{.*?\}|\[.*?\]", "…", reason))[:200]
+    return re.sub(r"\d+", "#", re.sub(r"'[^']*'|\"[^\"]*\"|\{.*?\}|\[.*?\]", "…", reason))[:200].replace(
+        "\0", "\N{SYMBOL FOR NULL}"
+    )
 
 
 def _import_work() -> Work:

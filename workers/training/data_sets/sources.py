@@ -57,6 +57,10 @@ def _parse(line: bytes) -> dict[str, Any] | BadRowError:
         return BadRowError(f"found a line of more than {MAX_LINE_BYTES:,} bytes, expected one row a line")
     try:
         row = json.loads(line)
+        if b"\\u" in line:
+            json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return BadRowError("found half a character (a lone surrogate), expected whole ones")
     except (ValueError, RecursionError) as error:
         return BadRowError(f"found no JSON ({error}), expected one object a line")
     return row if isinstance(row, dict) else BadRowError(f"found a JSON {type(row).__name__}, expected an object")
