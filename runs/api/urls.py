@@ -10,6 +10,7 @@ from runs.api.checkpoints import CheckpointDetail, CheckpointScores, RunCheckpoi
 from runs.api.data_sets import DataSetBadRows, DataSetDetail, DataSetRows, DataSets
 from runs.api.drift import RunDrift
 from runs.api.estimate import Estimate
+from runs.api.leaks import RecipeLeaks
 from runs.api.metrics import MetricSeries, StageMetrics
 from runs.api.projects import Projects
 from runs.api.proposals import (
@@ -79,6 +80,7 @@ urlpatterns = [
     path("data-sets/<id:public_id>/rows/", DataSetRows.as_view(), name="api-data-set-rows"),
     path("data-sets/<id:public_id>/bad-rows/", DataSetBadRows.as_view(), name="api-data-set-bad-rows"),
     path("recipes/<id:public_id>/", RecipeDetail.as_view(), name="api-recipe"),
+    path("recipes/<id:public_id>/leaks/", RecipeLeaks.as_view(), name="api-recipe-leaks"),
     path("runs/<id:public_id>/", RunDetail.as_view(), name="api-run"),
     path("runs/<id:public_id>/pause/", PauseRun.as_view(), name="api-run-pause"),
     path("runs/<id:public_id>/resume/", ResumeRun.as_view(), name="api-run-resume"),

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from workers import catalogue
 from workers.data_dir import BadRowRecord, DataDir, DataSourceSpec, DataSummary, RowRecord
 from workers.stage_dir import read_document, read_records, write_document
 from workers.training.bad_spec import BadSpecError
 from workers.training.data_sets.domain import DataSetDomain
 from workers.training.data_sets.register import register, split_of
+from workers.training.graders import GRADERS
 
 QUESTIONS: list[dict[str, Any]] = [
     {"prompt": f"say {word}", "answer": word, "verifier": "exact", "response": word} for word in ("one", "two", "three")
@@ -154,3 +156,7 @@ def test_a_data_set_draws_and_grades_like_a_domain(tmp_path: Path) -> None:
     assert [grade.value for grade in domain.grade([problem, problem], [right, "no"])] == [1.0, 0.0]
     with pytest.raises(ValueError, match="found 0 test rows in data set 'own', expected 1"):
         domain.first("test", 1)
+
+
+def test_the_web_knows_every_grader_by_its_name() -> None:
+    assert list(catalogue.GRADERS) == list(GRADERS)

@@ -48,7 +48,7 @@ def address(name: str, run: Run) -> str:
         "api-metric": (stage.public_id, "loss"),
         "api-preset": ("tiny-cascade",),
         "api-token": ("0123456789abcde",),
-        "api-recipe": (run.recipe.public_id,),
+        **dict.fromkeys(("api-recipe", "api-recipe-leaks"), (run.recipe.public_id,)),
         **dict.fromkeys(OF_DATA_SETS, (_data_set(run).public_id,)),
         **dict.fromkeys(OF_PROJECT, (run.project.slug,)),
         **dict.fromkeys((*OF_PROPOSALS, "api-proposal"), (_proposal(run).public_id,)),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from runs import data_sets, ingest, lifecycle
 from runs.matrices import score_matrix
@@ -159,7 +160,7 @@ def test_a_benchmark_asks_for_no_more_problems_than_there_are(project: Project) 
 
 
 @pytest.mark.training
-def test_a_run_trains_and_is_scored_on_a_data_set(project: Project) -> None:
+def test_a_run_trains_and_is_scored_on_a_data_set(project: Project, client: Client) -> None:
     data_set = registered(project)
     spec = check_recipe(pin_data_sets(a_recipe_on("own"), project))
     user = project.members.get()
@@ -183,3 +184,8 @@ def test_a_run_trains_and_is_scored_on_a_data_set(project: Project) -> None:
     assert json.loads(ingest.stage_folder(run.stages.get(name="rl")).spec.read_text())["data_folders"][
         "own"
     ].startswith("..")
+    client.force_login(user)
+    there = f"/projects/team/runs/{run.number}/"
+    assert '<th scope="col" title="own">' in client.get(f"{there}drift/").content.decode()
+    for page in (there, f"{there}drift/figures/curves/", f"{there}drift/?cell=rl:own", f"{there}stages/rl/"):
+        assert client.get(page).status_code == 200, page
