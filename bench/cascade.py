@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers import launch
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.recipe_text import load_recipe
 from workers.spec import BASE, BEST, MOPDSpec, RecipeSpec, ResolvedStageSpec, ScoringSpec
 from workers.stage_dir import Outcome, ScoreRecord, StageDir, StepRecord, read_document, read_records, write_document
@@ -102,7 +102,7 @@ class Cascade:
                 continue
             before, after, top = (self.mean(who, domain, "test") for who in (start, name, teacher))
             gap, won = gap + top - before, won + after - before
-            label = DOMAINS[domain].label
+            label = describe(domain).label
             parts.append(f"{label} {100 * before:.0f} -> {100 * after:.0f} (teacher {teacher} {100 * top:.0f})")
         if not parts:
             return f"{name}: nothing was lost"
@@ -141,7 +141,7 @@ def main() -> None:
     if arguments.seed is not None:
         recipe = recipe.model_copy(update={"seed": arguments.seed})
     cascade = Cascade(recipe, arguments.folder)
-    print(" " * 12 + "".join(f"{DOMAINS[b.domain].label:>7}" for b in cascade.recipe.benchmarks) + "     avg")
+    print(" " * 12 + "".join(f"{describe(b.domain).label:>7}" for b in cascade.recipe.benchmarks) + "     avg")
     started = time.monotonic()
     cascade.run()
     print(f"\n{time.monotonic() - started:.0f} s in all")

@@ -18,7 +18,7 @@ from runs.drift import words
 from runs.drift.matrix import ColumnInfo, RowInfo, ScoreMatrix, score_cell
 from runs.drift.recovery import DomainRecovery, Recovery, measure_recovery
 from runs.presets import load_preset
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.spec import GRPOSpec, MOPDSpec, RecipeSpec, RewardModelSpec
 from workers.stage_dir import ScoreRecord, StageDir, read_records
 
@@ -95,7 +95,7 @@ def score_matrix(cascade: Cascade, split: str) -> ScoreMatrix:
         RowInfo(stage.name, stage.name, stage.kind, tuple(stage.domains), recipe.start_of(position))
         for position, stage in enumerate(recipe.stages)
     )
-    columns = tuple(ColumnInfo(b.domain, DOMAINS[b.domain].title, DOMAINS[b.domain].label) for b in recipe.benchmarks)
+    columns = tuple(ColumnInfo(b.domain, describe(b.domain).title, describe(b.domain).label) for b in recipe.benchmarks)
     cells = {}
     for row in rows:
         checkpoint = cascade.checkpoints[row.key]

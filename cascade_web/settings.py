@@ -16,6 +16,10 @@ VAR_DIR = Path(os.environ.get("CASCADE_VAR", BASE_DIR / "var")).resolve()
 ARTIFACTS_DIR = Path(os.environ.get("ARTIFACTS_DIR", VAR_DIR / "artifacts"))
 MODELS_DIR = Path(os.environ.get("MODELS_DIR", VAR_DIR / "models"))
 
+# What data sets may be registered from by path: folders, separated as in PATH; the web and every worker see them alike.
+DATA_DIRS = [Path(folder).resolve() for folder in os.environ.get("DATA_DIRS", "").split(os.pathsep) if folder]
+MAX_UPLOAD_BYTES = int(os.environ.get("CASCADE_MAX_UPLOAD_BYTES", str(4 * 1024**3)))
+
 
 def _secret_key() -> str:
     """Take SECRET_KEY, or make one that only this user can read, once."""

@@ -6,7 +6,7 @@ from django.urls import reverse
 from pydantic import Field, TypeAdapter, ValidationError
 
 from runs.models import Metric, Run, Score, Stage
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.document import Spec
 from workers.spec import BASE
 
@@ -163,4 +163,4 @@ def _see_point(run: Run, anchor: PointAnchor) -> None:
 
 
 def _title(domain: str) -> str:
-    return DOMAINS[domain].title if domain in DOMAINS else domain
+    return describe(domain).title

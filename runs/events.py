@@ -7,6 +7,8 @@ from functools import cache
 import redis
 from django.conf import settings
 
+from runs.models import Checkpoint, Claimable, Stage
+
 logger = logging.getLogger(__name__)
 
 
@@ -21,6 +23,12 @@ def publish(run_public_id: str, *what: str) -> None:
         _client().publish(channel(run_public_id), json.dumps({"changed": what}))
     except redis.RedisError as error:
         logger.warning("no live event for %s: %s", run_public_id, error)
+
+
+def tell(work: Claimable, *what: str) -> None:
+    """Tell the pages of work's run that it changed; what belongs to no run has a page that asks by itself."""
+    if isinstance(work, Stage | Checkpoint):
+        publish(work.run.public_id, *what)
 
 
 @cache

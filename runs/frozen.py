@@ -14,7 +14,7 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from runs.drift import words
 from runs.drift.comparability import changed_settings
 from runs.models import Checkpoint, Score
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 
 Frozen = dict[str, Any]
 
@@ -107,5 +107,5 @@ def _key(score: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _name(score: dict[str, Any]) -> str:
-    domain = DOMAINS[score["domain"]].title if score["domain"] in DOMAINS else score["domain"]
+    domain = describe(score["domain"]).title
     return domain if score["split"] == "test" else f"{domain} ({score['split']})"

@@ -21,7 +21,19 @@ from django.db.models import Case, Exists, F, OuterRef, PositiveSmallIntegerFiel
 from django.utils import timezone
 
 from runs import events
-from runs.models import Attempt, Benchmark, Checkpoint, Project, Recipe, Run, Stage, Status, TopUp
+from runs.models import (
+    Attempt,
+    Benchmark,
+    Checkpoint,
+    DataSet,
+    LeakCheck,
+    Project,
+    Recipe,
+    Run,
+    Stage,
+    Status,
+    TopUp,
+)
 from runs.needs import unmet_needs, write_stages
 from runs.nudges import nudge
 from runs.reasons import reason_in_words
@@ -33,7 +45,12 @@ MAX_LOSSES = 5  # nor one whose worker was lost this often: it may be what takes
 UNREADABLE = ("corrupt_checkpoint", "bad_spec")  # codes of a start or teacher that is damaged or gone
 OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 OVER = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
-Work = Stage | Checkpoint | TopUp
+RunWork = Stage | Checkpoint | TopUp
+Work = RunWork | DataSet | LeakCheck
+DATA_TASKS: dict[type[DataSet] | type[LeakCheck], str] = {
+    DataSet: "workers.register_data_set",
+    LeakCheck: "workers.find_leaks",
+}
 
 
 class NotPossibleError(ValueError):
@@ -118,11 +135,11 @@ def _is_claimable() -> Q:
 def tend(run: Run) -> None:
     """Nudge workers about everything of this run that is ready."""
     for stage in ready_stages().filter(run=run):
-        nudge("workers.train_stage", stage.pk, run)
+        nudge("workers.train_stage", stage.pk, _queue(run))
     for checkpoint in ready_checkpoints().filter(run=run):
-        nudge("workers.score_checkpoint", checkpoint.pk, run)
+        nudge("workers.score_checkpoint", checkpoint.pk, _queue(run))
     for top_up in ready_top_ups().filter(run=run):
-        nudge("workers.top_up", top_up.pk, run)
+        nudge("workers.top_up", top_up.pk, _queue(run))
     events.publish(run.public_id, "stages")
 
 
@@ -132,6 +149,26 @@ def tend_all() -> None:
     waiting = {run for rows in ready for run in rows.values_list("run", flat=True)}
     for run in Run.objects.filter(pk__in=waiting):
         tend(run)
+    tend_data()
+
+
+def tend_data() -> None:
+    """Nudge workers about data sets to be read, and compared."""
+    for kind, task in DATA_TASKS.items():
+        for pk in kind.objects.filter(_is_claimable()).values_list("pk", flat=True):
+            nudge(task, pk, "cpu")
+
+
+def _go_on(work: Work) -> None:
+    """Nudge workers about what the end of this work makes ready, or what it leaves to be done."""
+    if isinstance(work, RunWork):
+        tend(work.run)
+    else:
+        tend_data()
+
+
+def _queue(run: Run) -> str:
+    return settings.FOLDER_MODEL_QUEUE if run.document["model"]["kind"] == "folder" else "cpu"
 
 
 # Claim, beat, end: what workers do ------------------------------------------------------------------------------
@@ -152,6 +189,11 @@ def claim_top_up(pk: int, *, worker: str) -> Claim | None:
     return _claim(ready_top_ups(), TopUp, pk, worker)
 
 
+def claim_data(kind: type[DataSet] | type[LeakCheck], pk: int, *, worker: str) -> Claim | None:
+    """Take a data set to be read, or a check of some; None if another worker was faster."""
+    return _claim(kind.objects.filter(_is_claimable()), kind, pk, worker)
+
+
 def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
     # A row that another worker has just changed is looked at again, but only by the conditions on the row itself: were
     # they inside a subquery, as a join would put them, both workers would have it.
@@ -170,10 +212,10 @@ def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
         )
         if changed != 1:
             return None
-        work = kind.objects.select_related("run").get(pk=pk)  # our own UPDATE holds the row until this commits
+        work = kind.objects.get(pk=pk)  # our own UPDATE holds the row until this commits
         if isinstance(work, Stage):
             Attempt.objects.create(stage=work, number=work.attempt, worker=worker)
-    events.publish(work.run.public_id, "stages")
+    events.tell(work, "stages")
     claim = Claim(work, work.attempt)
     return None if _was_lost_too_often(claim) else claim
 
@@ -210,24 +252,29 @@ def finish_scoring(claim: Claim) -> bool:
     """Record that a checkpoint is scored, or topped up; False if the claim was lost."""
     if not _end(claim, Status.SUCCEEDED):
         return False
-    tend(claim.work.run)
+    _go_on(claim.work)
     return True
+
+
+def finish_data(claim: Claim, **found: object) -> bool:
+    """Record what was found in rows; False if the claim was lost."""
+    return _end(claim, Status.SUCCEEDED, **found)
 
 
 def fail(claim: Claim, *, code: str, reason: str) -> bool:
     """Record why work failed, in words for a person; False if the claim was lost."""
-    words = reason_in_words(reason, claim.work.run)
+    words = reason_in_words(reason, claim.work.run if isinstance(claim.work, RunWork) else None)
     if not _end(claim, Status.FAILED, failure_code=code[:40], failure_reason=words):
         return False
     _end_attempt(claim, "failed", words)
-    tend(claim.work.run)
+    _go_on(claim.work)
     return True
 
 
 def release(claim: Claim) -> None:
     """Give work back to the queue: its worker is stopping. A pause or cancel that came first stands."""
     if _held(claim).update(status=Status.QUEUED, queued_at=timezone.now(), **_AT_REST):
-        tend(claim.work.run)
+        _go_on(claim.work)
     _end_attempt(claim, "stopped")
 
 
@@ -242,7 +289,7 @@ def restart_or_fail(claim: Claim, *, reason: str) -> None:
         return
     if _held(claim).update(status=Status.QUEUED, kills=F("kills") + 1, **_AT_REST):
         _end_attempt(claim, "killed", reason)
-        tend(claim.work.run)
+        _go_on(claim.work)
 
 
 def add_base_checkpoint(run: Run, *, folder: str) -> None:
@@ -323,6 +370,12 @@ def retry_stage(stage: Stage) -> None:
     tend(stage.run)
 
 
+def read_again(work: DataSet | LeakCheck) -> None:
+    """Queue what failed to be read or compared; harmless where it is queued already."""
+    type(work).objects.filter(pk=work.pk, status=Status.FAILED).update(**_queued_afresh())
+    tend_data()
+
+
 def score_again(checkpoint: Checkpoint) -> None:
     """Queue the scoring of a checkpoint that lacks scores; what its scoring folder holds is not sampled again."""
     if not checkpoint.has_weights:
@@ -360,23 +413,11 @@ def _queue_sources(stages: QuerySet[Stage], scorings: QuerySet[Checkpoint], top_
     unreadable = {"status": Status.FAILED, "failure_code__in": UNREADABLE}
     starved, unscored = list(stages.filter(**unreadable)), list(scorings.filter(**unreadable))
     short = list(top_ups.filter(**unreadable))
-    affected: list[Work] = [*starved, *unscored, *short]
+    affected: list[RunWork] = [*starved, *unscored, *short]
     sources = Q(needed_by__stage__in=starved) | Q(checkpoints__in=unscored) | Q(checkpoints__top_ups__in=short)
     builders = Q(position=0, run__in=[work.run for work in affected])  # the base may be what is damaged
     found = Stage.objects.filter(sources | builders, status=Status.SUCCEEDED).values_list("pk", flat=True)
     Stage.objects.filter(pk__in=set(found), status=Status.SUCCEEDED).update(**_queued_afresh())
-
-
-def possible_actions(run: Run) -> list[str]:
-    """Name what a person may do with a run now, in the order of buttons."""
-    found = {item.status for item in (*run.stages.all(), *run.checkpoints.all())}
-    rules = {
-        "pause": {Status.QUEUED, Status.RUNNING},
-        "resume": {Status.PAUSED},
-        "retry": {Status.FAILED, Status.CANCELLED},
-        "cancel": set(OPEN),
-    }
-    return [action for action, statuses in rules.items() if found & statuses]
 
 
 def _move(run: Run, sources: tuple[Status, ...], target: Status, action: str) -> None:

@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 from runs.drift.matrix import ColumnInfo, Kind, RowInfo, ScoreCell, ScoreMatrix, score_cell
 from runs.drift.stability import During
 from runs.models import ItemResult, Run, Score, Stage
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.spec import BASE
 
 
@@ -42,7 +42,7 @@ def _column(benchmark: dict[str, Any]) -> ColumnInfo:
     """A published benchmark names itself, and nobody knows what guessing would score on it."""
     if "title" in benchmark:
         return ColumnInfo(domain=benchmark["domain"], title=benchmark["title"], label=benchmark["label"])
-    known = DOMAINS[benchmark["domain"]]
+    known = describe(benchmark["domain"])
     return ColumnInfo(domain=benchmark["domain"], title=known.title, label=known.label, chance=known.chance)
 
 

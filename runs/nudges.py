@@ -3,17 +3,13 @@
 import logging
 
 from celery import current_app
-from django.conf import settings
 from kombu.exceptions import OperationalError as BrokerError
-
-from runs.models import Run
 
 logger = logging.getLogger(__name__)
 
 
-def nudge(task: str, pk: int, run: Run) -> None:
-    """Send the id of a row that is ready to the queue whose workers can read the run's model."""
-    queue = settings.FOLDER_MODEL_QUEUE if run.document["model"]["kind"] == "folder" else "cpu"
+def nudge(task: str, pk: int, queue: str) -> None:
+    """Send a row's key to a task by its name; with the broker away, the beat's next round does."""
     try:
         current_app.signature(task, args=(pk,)).apply_async(queue=queue, expires=60, retry=False)
     except (BrokerError, OSError) as error:

@@ -17,16 +17,17 @@ _NOT_IN_A_WORD = r"(?<![\w./~-])(?:file://)?"
 _ABSOLUTE = re.compile(rf"{_NOT_IN_A_WORD}/(?:[\w.@+~-]+/)+[\w.@+~-]*")
 
 
-def reason_in_words(reason: str, run: Run) -> str:
-    """Make a reason that a row may hold of whatever a process said."""
+def reason_in_words(reason: str, run: Run | None) -> str:
+    """Make a reason that a row may hold of whatever a process said; run: None for work on a data set."""
     storable = reason.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
     return _without_server_paths(storable, run)[:MAX_REASON]
 
 
-def _without_server_paths(text: str, run: Run) -> str:
+def _without_server_paths(text: str, run: Run | None) -> str:
     """Write paths as seen from the run's folder, from that of all runs or from that of the models; of any other, its last name."""
     artifacts = Path(settings.ARTIFACTS_DIR)
-    for folder in (artifacts / run.public_id, artifacts, Path(settings.MODELS_DIR)):
+    folders = ([artifacts / run.public_id] if run else []) + [artifacts, Path(settings.MODELS_DIR)]
+    for folder in folders:
         for root in {str(folder.absolute()), os.path.realpath(folder)}:  # a process may have followed links
             text = re.sub(f"{_NOT_IN_A_WORD}{re.escape(root)}/+", "", text)
     return _ABSOLUTE.sub(lambda found: f"…/{found[0].rstrip('/').rpartition('/')[2]}", text)

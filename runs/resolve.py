@@ -6,11 +6,22 @@ Decided once, when the stage becomes ready, and kept in its row: a retry learns 
 import os
 from pathlib import Path
 
+from runs.data_sets import folders_of
 from runs.drift.teachers import choose_teachers
 from runs.ingest import checkpoint_folder, n_scored_answers, scoring_folder, stage_folder, top_up_folder
 from runs.matrices import score_matrix
 from runs.models import Checkpoint, Run, Stage, TopUp
-from workers.spec import BASE, BEST, MOPDSpec, RecipeSpec, ResolvedStageSpec, ScoringSpec, TopUpSpec
+from workers.spec import (
+    BASE,
+    BEST,
+    MOPDSpec,
+    RecipeSpec,
+    ResolvedStageSpec,
+    ScoringSpec,
+    SFTSpec,
+    StageSpec,
+    TopUpSpec,
+)
 from workers.stage_dir import write_document
 
 
@@ -30,6 +41,8 @@ def write_scoring_spec(checkpoint: Checkpoint) -> None:
         seed=recipe.seed,
         checkpoint_folder=_as_seen_from(folder.path, checkpoint_folder(checkpoint)),
         benchmarks=recipe.benchmarks,
+        data_folders=_data_folders(checkpoint.run, recipe, [asked.domain for asked in recipe.benchmarks], folder.path),
+        digests={name: data_set.digest for name, data_set in recipe.data_sets.items()},
     )
     write_document(folder.spec, spec)
 
@@ -47,6 +60,8 @@ def write_top_up_spec(top_up: TopUp) -> None:
         version=top_up.benchmark.version,
         n_scored=n_scored_answers(checkpoint, domain),
         n_answers=top_up.samples,
+        data_folders=_data_folders(checkpoint.run, recipe, [domain], folder.path),
+        digests={name: data_set.digest for name, data_set in recipe.data_sets.items()},
     )
     write_document(folder.spec, spec)
     folder.outcome.unlink(missing_ok=True)
@@ -66,7 +81,17 @@ def _resolve(stage: Stage) -> ResolvedStageSpec:
         start_folder=None if builds_base else _folder_of(stage.run, start, here),
         teachers=teachers,
         teacher_folders={domain: _folder_of(stage.run, name, here) for domain, name in teachers.items()},
+        data_folders=_data_folders(stage.run, recipe, _domains_of(stage.spec), here),
     )
+
+
+def _domains_of(stage: StageSpec) -> list[str]:
+    return [*stage.domains, *(stage.early_domains if isinstance(stage, SFTSpec) else ())]
+
+
+def _data_folders(run: Run, recipe: RecipeSpec, domains: list[str], here: Path) -> dict[str, str]:
+    pins = {name: recipe.data_sets[name].digest for name in domains if name in recipe.data_sets}
+    return {name: _as_seen_from(here, path) for name, path in folders_of(run.project, pins).items()}
 
 
 def _teachers(stage: Stage) -> dict[str, str]:

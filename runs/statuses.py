@@ -1,8 +1,9 @@
-"""The status of many runs at once: `Run.status` said in SQL, so that lists can be filtered and paged by the database."""
+"""Runs by their status: many at once, as `Run.status` said in SQL, which filters and pages lists; and what a person may do."""
 
 from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
+from runs.lifecycle import OPEN
 from runs.models import Checkpoint, Run, Stage, Status
 
 
@@ -22,6 +23,18 @@ def with_status(runs: QuerySet[Run], status: Status) -> QuerySet[Run]:
         output_field=CharField(),
     )
     return runs.alias(derived_status=derived).filter(derived_status=status)
+
+
+def possible_actions(run: Run) -> list[str]:
+    """Name what a person may do with a run now, in the order of buttons."""
+    found = {item.status for item in (*run.stages.all(), *run.checkpoints.all())}
+    rules = {
+        "pause": {Status.QUEUED, Status.RUNNING},
+        "resume": {Status.PAUSED},
+        "retry": {Status.FAILED, Status.CANCELLED},
+        "cancel": set(OPEN),
+    }
+    return [action for action, statuses in rules.items() if found & statuses]
 
 
 def _has(status: Status) -> Q:

@@ -1,8 +1,11 @@
 """The domains there are: what the web and the trainer both need to know of each.
 
+A team's data sets are domains too, in the recipes that name them; they go by their own names.
+
 The code of a domain is `workers/training/domains/<name>.py`. To add one: that file, an entry here, a test file.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -27,3 +30,28 @@ DOMAINS: dict[str, Domain] = {
     "coding": Domain("Code", "Code", chance=0.0, max_prompt_tokens=18),
     "engineering": Domain("Software engineering", "SWE", chance=0.0, max_prompt_tokens=24),
 }
+
+# What judges a team's own rows; the code of a grader is `workers/training/graders/<name>.py`, or a folder of that name.
+GRADERS: dict[str, str] = {
+    "maths": "maths: the last answer, equal in value",
+    "choice": "choice: a letter among options",
+    "constraints": "constraints: instructions of IFEval and IFBench",
+    "calls": "calls: tool calls, or JSON that fits a schema",
+    "exact": "exact: the same text",
+    "contains": "contains: a text that must occur",
+    "programs": "programs: tests of a Python program or function",
+    "patches": "patches: tests of a repository that the row carries",
+}
+
+ROW_PROMPT_TOKENS = 512  # a data set's longest prompt, as estimates take it before its rows are tokenized
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Bring domains into the catalogue's order, data sets after them as they come: the order decides how a mix interleaves."""
+    given = list(names)
+    return [*(name for name in DOMAINS if name in given), *(name for name in given if name not in DOMAINS)]
+
+
+def describe(name: str) -> Domain:
+    """Describe a domain: the catalogue's, or a data set, of which no more than its name is known here."""
+    return DOMAINS.get(name) or Domain(name, name[:6], chance=0.0, max_prompt_tokens=ROW_PROMPT_TOKENS)

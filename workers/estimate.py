@@ -43,7 +43,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.footprint import (
     FLOAT,
     ROWS_AT_ONCE,
@@ -298,7 +298,7 @@ def _muon_bytes(stage: StageSpec, shape: ModelShape) -> float:
 
 
 def _has_reward_model(stage: StageSpec) -> bool:
-    learned = any(DOMAINS[name].learned_reward for name in stage.domains)
+    learned = any(describe(name).learned_reward for name in stage.domains)
     return isinstance(stage, GRPOSpec) and stage.reward_model is not None and learned
 
 

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 TRAIN = "workers.training"
 SCORE = "workers.training.evaluate"
 TOP_UP = "workers.training.top_up"
+REGISTER = "workers.training.data_sets.register"
+FIND_LEAKS = "workers.training.data_sets.find_leaks"
 STOP_SECONDS = 30.0  # a trainer finishes its step and writes a checkpoint within this time
 LOOK_SECONDS = 0.5  # between two looks at a process
 

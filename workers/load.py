@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.model_shape import ModelShape
 from workers.spec import SFTSpec, StageSpec
 
@@ -83,7 +83,7 @@ def sampling_flops(shape: ModelShape, load: Load) -> float:
 def load_of(stage: StageSpec, case: Case) -> Load:
     """Say what a step of a stage holds, or each process's share of it."""
     total = sum(stage.domains.values())
-    longest = sum(weight * DOMAINS[name].max_prompt_tokens for name, weight in stage.domains.items()) / total
+    longest = sum(weight * describe(name).max_prompt_tokens for name, weight in stage.domains.items()) / total
     prompt = getattr(PROMPTS, case) * longest
     if isinstance(stage, SFTSpec):
         answers = math.ceil(stage.batch_size / stage.processes)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.recipe_text import dump_document
 from workers.spec import BASE, FolderModelSpec, GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec, TinyModelSpec
 from workers.stage_dir import step_of
@@ -167,4 +167,4 @@ def _reported(scores: Sequence[CardScore]) -> list[CardScore]:
 
 
 def _title(domain: str) -> str:
-    return DOMAINS[domain].title if domain in DOMAINS else domain
+    return describe(domain).title

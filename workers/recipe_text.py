@@ -6,6 +6,7 @@ the last silently drops what a person wrote.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,11 +52,15 @@ class RecipeError(ValueError):
         self.problems = problems
 
 
-def load_recipe(text: str) -> RecipeSpec:
-    """Read a recipe from YAML; raises RecipeError."""
+def _as_it_is(document: Any) -> Any:
+    return document
+
+
+def load_recipe(text: str, *, pin: Callable[[Any], Any] = _as_it_is) -> RecipeSpec:
+    """Read a recipe from YAML; raises RecipeError. `pin` fills in what the document leaves to where it is saved."""
     document, lines = read_document(text)
     try:
-        return check_recipe(document)
+        return check_recipe(pin(document))
     except RecipeError as error:
         raise RecipeError([replace(found, line=_line_of(found.path, lines)) for found in error.problems]) from None
 

@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING
 
-from workers.catalogue import DOMAINS
+from workers.catalogue import DOMAINS, describe, in_order
 
 if TYPE_CHECKING:
     from workers.spec import GateSpec, RecipeSpec
@@ -23,24 +23,16 @@ class SpecRuleError(ValueError):
         self.path = path
 
 
-def check_domain(domain: str) -> None:
-    if domain not in DOMAINS:
-        raise ValueError(f"found domain '{domain}', expected one of: {', '.join(DOMAINS)}; rename it or drop it")
-
-
 def check_weights(domains: dict[str, float], *, may_be_empty: bool = False) -> dict[str, float]:
     if not domains and not may_be_empty:
         raise ValueError(f"found no domain, expected at least one of: {', '.join(DOMAINS)}; add one")
     for domain, weight in domains.items():
-        check_domain(domain)
         if not 0 < weight <= 1000:
             raise SpecRuleError(
                 (domain,),
                 f"found weight {weight} for '{domain}', expected above 0 and at most 1000; drop the domain to leave it out",
             )
-    return {
-        domain: domains[domain] for domain in DOMAINS if domain in domains
-    }  # the order decides how a mix interleaves
+    return {domain: domains[domain] for domain in in_order(domains)}
 
 
 def check_schedule(stage: "_StageSpec") -> None:
@@ -113,7 +105,7 @@ def check_task_reward(stage: "MOPDSpec") -> None:
             f"found task_reward_weight {stage.task_reward_weight} with rollouts_per_prompt {stage.rollouts_per_prompt}, expected at "
             "least 2, whose rewards can be compared; raise rollouts_per_prompt or set task_reward_weight to 0",
         )
-    learned = [name for name in stage.domains if DOMAINS[name].learned_reward]
+    learned = [name for name in stage.domains if describe(name).learned_reward]
     if learned:
         raise SpecRuleError(
             ("task_reward_weight",),
@@ -125,6 +117,7 @@ def check_task_reward(stage: "MOPDSpec") -> None:
 def check_recipe(recipe: "RecipeSpec") -> None:
     """Raise SpecRuleError at the first rule across stages and benchmarks that is broken."""
     _check_names(recipe)
+    check_data_sets(recipe)
     for position in range(len(recipe.stages)):
         _check_lineage(recipe, position)
         _check_lengths(recipe, position)
@@ -183,7 +176,8 @@ def _check_thinking(recipe: "RecipeSpec", position: int) -> None:
 
 
 def _check_response_fits(recipe: "RecipeSpec", path: tuple[str | int, ...], tokens: int, domains: list[str]) -> None:
-    longest = max(DOMAINS[name].max_prompt_tokens for name in domains)
+    """How long a row's prompt is, only the model's tokenizer tells; the trainer refuses what does not fit."""
+    longest = max((DOMAINS[name].max_prompt_tokens for name in domains if name in DOMAINS), default=0)
     room = recipe.model.max_positions - longest
     if tokens > room:
         raise SpecRuleError(
@@ -266,4 +260,69 @@ def _check_gate_has_something_to_see(recipe: "RecipeSpec", gate: "GateSpec", pat
             (*path, "domain"),
             f"found no domain, and no stage before '{', '.join(asked)}' trains one that has a benchmark; name a domain or "
             "pick a later stage",
+        )
+
+
+# Data sets ------------------------------------------------------------------------------------------------------
+
+
+def check_data_sets(recipe: "RecipeSpec") -> None:
+    """Raise SpecRuleError where a domain is neither the catalogue's nor a data set, or a data set has not the rows it takes."""
+    for name in recipe.data_sets:
+        if name in DOMAINS:
+            raise SpecRuleError(
+                ("data_sets", name),
+                f"found data set '{name}', which is the name of a domain; register it under another name",
+            )
+    for position, stage in enumerate(recipe.stages):
+        for domain in stage.domains:
+            _check_trainable(recipe, ("stages", position, "domains"), stage.kind, domain)
+        for domain in stage.early_domains if stage.kind == "sft" else ():
+            _check_trainable(recipe, ("stages", position, "early_domains"), stage.kind, domain)
+    for position, benchmark in enumerate(recipe.benchmarks):
+        path = ("benchmarks", position)
+        _check_known(recipe, (*path, "domain"), benchmark.domain)
+        if benchmark.domain in recipe.data_sets:
+            splits = recipe.data_sets[benchmark.domain].splits
+            _check_enough((*path, "n_problems"), benchmark.n_problems, splits.get("test", 0), benchmark.domain, "test")
+            _check_enough(
+                (*path, "n_validation"),
+                benchmark.n_validation,
+                splits.get("validation", 0),
+                benchmark.domain,
+                "validation",
+            )
+
+
+def _check_known(recipe: "RecipeSpec", path: tuple[str | int, ...], domain: str) -> None:
+    if domain not in DOMAINS and domain not in recipe.data_sets:
+        known = ", ".join([*DOMAINS, *recipe.data_sets])
+        raise SpecRuleError(
+            path, f"found domain '{domain}', expected one of: {known}, or a registered data set; rename it or drop it"
+        )
+
+
+def _check_trainable(recipe: "RecipeSpec", path: tuple[str | int, ...], kind: str, domain: str) -> None:
+    _check_known(recipe, path, domain)
+    if domain not in recipe.data_sets:
+        return
+    data_set = recipe.data_sets[domain]
+    if not data_set.splits.get("train", 0):
+        raise SpecRuleError(
+            path,
+            f"found no training rows in data set '{domain}', which was registered as a benchmark; drop it from the stage",
+        )
+    if kind == "sft" and not data_set.n_responses:
+        raise SpecRuleError(
+            path,
+            f"found no row with a response in data set '{domain}', expected right answers to learn from in an sft stage; "
+            "register rows with a response, or drop it from the stage",
+        )
+
+
+def _check_enough(path: tuple[str | int, ...], wanted: int, found: int, name: str, split: str) -> None:
+    if wanted > found:
+        raise SpecRuleError(
+            path,
+            f"found {found} {split} rows in data set '{name}', expected at least the {wanted} asked for; ask for fewer",
         )

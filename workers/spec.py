@@ -16,14 +16,14 @@ from pydantic import Field, field_validator, model_validator
 from workers import rules
 from workers.catalogue import DOMAINS
 from workers.document import Slug, Spec, Text, setting
-from workers.rules import BASE, BEST, SpecRuleError, check_domain
+from workers.rules import BASE, BEST, SpecRuleError
 from workers.stage_parts import LoRASpec, RewardModelSpec
 from workers.stage_spec import GRPOSpec, MOPDSpec, SFTSpec, StageSpec
 
 __all__ = [
-    "BASE", "BEST", "BenchmarkSpec", "FolderModelSpec", "GRPOSpec", "GateSpec", "LoRASpec", "MOPDSpec", "ModelSpec",
-    "RecipeSpec", "ResolvedStageSpec", "RewardModelSpec", "SFTSpec", "ScoringSpec", "Spec", "SpecRuleError", "StageSpec",
-    "TinyModelSpec", "TopUpSpec",
+    "BASE", "BEST", "BenchmarkSpec", "DataSetSpec", "FolderModelSpec", "GRPOSpec", "GateSpec", "LoRASpec", "MOPDSpec",
+    "ModelSpec", "RecipeSpec", "ResolvedStageSpec", "RewardModelSpec", "SFTSpec", "ScoringSpec", "Spec", "SpecRuleError",
+    "StageSpec", "TinyModelSpec", "TopUpSpec",
 ]  # fmt: skip
 
 
@@ -91,11 +91,13 @@ class BenchmarkSpec(Spec):
     top_p: float = setting(1.0, about="Nucleus sampling.", gt=0, le=1)
     max_response_tokens: int = setting(16, about="Longest response.", unit="tokens", ge=1, le=1_000_000)
 
-    @field_validator("domain")
-    @classmethod
-    def _domain_exists(cls, domain: str) -> str:
-        check_domain(domain)
-        return domain
+
+class DataSetSpec(Spec):
+    """A registered data set, pinned to the rows that it had when the recipe was saved."""
+
+    digest: str = setting(about="SHA-256 of the rows.", pattern=r"^[0-9a-f]{64}$")
+    splits: dict[str, int] = setting(about="How many rows each split has.", unit="rows")
+    n_responses: int = setting(0, about="Rows with a right answer to learn from.", unit="rows", ge=0)
 
 
 def _all_benchmarks() -> tuple[BenchmarkSpec, ...]:
@@ -160,6 +162,9 @@ class RecipeSpec(Spec):
     gates: tuple[GateSpec, ...] = setting(
         (), about="Rules on drift, checked as the checkpoints are scored.", max_length=32, strict=False
     )
+    data_sets: dict[Slug, DataSetSpec] = setting(
+        {}, about="The data sets that stages and benchmarks name as domains; filled in when the recipe is saved."
+    )
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
@@ -200,6 +205,7 @@ class ResolvedStageSpec(Spec):
     start_folder: str | None  # None: build the model of `model` from its seed
     teachers: dict[str, str] = {}  # domain -> stage name or 'base'; never 'best'
     teacher_folders: dict[str, str] = {}  # domain -> checkpoint folder
+    data_folders: dict[str, str] = {}  # data set -> its folder
 
 
 class ScoringSpec(Spec):
@@ -209,6 +215,8 @@ class ScoringSpec(Spec):
     seed: int
     checkpoint_folder: str
     benchmarks: tuple[BenchmarkSpec, ...] = Field(strict=False)
+    data_folders: dict[str, str] = {}  # data set -> its folder
+    digests: dict[str, str] = {}  # data set -> SHA-256 of its rows, part of what makes scores comparable
 
 
 class TopUpSpec(Spec):
@@ -221,3 +229,5 @@ class TopUpSpec(Spec):
     version: int  # of the domain's problems, which the answers that are there are to
     n_scored: int  # answers per problem that the checkpoint's scoring left
     n_answers: int  # answers per problem to have in the end
+    data_folders: dict[str, str] = {}  # data set -> its folder
+    digests: dict[str, str] = {}  # data set -> SHA-256 of its rows

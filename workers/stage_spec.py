@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from workers import rules
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.document import Slug, Spec, setting
 from workers.rules import BEST, SpecRuleError, check_weights
 from workers.stage_parts import LoRASpec, RewardModelSpec
@@ -316,7 +316,7 @@ class GRPOSpec(_RolloutStageSpec):
 
     @model_validator(mode="after")
     def _learned_rewards_have_a_model(self) -> Self:
-        learned = [name for name in self.domains if DOMAINS[name].learned_reward]
+        learned = [name for name in self.domains if describe(name).learned_reward]
         if learned and self.reward_model is None:
             raise SpecRuleError(
                 ("reward_model",),

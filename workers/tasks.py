@@ -21,6 +21,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from django.db.migrations.executor import MigrationExecutor
 
 from runs import estimates, events, gates, ingest, lifecycle, resolve
+from runs.data_sets import DataSetError
 from runs.models import Checkpoint, Stage, TopUp
 from workers import launch
 from workers.estimate import TooLargeError
@@ -81,7 +82,7 @@ def tend_all() -> None:
 @shared_task(name="workers.train_stage")
 def train_stage(stage_id: int) -> None:
     """Carry out a stage, if it can be claimed."""
-    claim = lifecycle.claim_stage(stage_id, worker=_worker_name())
+    claim = lifecycle.claim_stage(stage_id, worker=worker_name())
     if claim is None:
         return
     stage = claim.work
@@ -106,13 +107,13 @@ def train_stage(stage_id: int) -> None:
         _drop_damaged(claim, folder)
         resolve.write_stage_spec(stage)
 
-    _carry_out(claim, folder, module=launch.TRAIN, prepare=prepare, look=look, succeed=succeed)
+    carry_out(claim, folder, module=launch.TRAIN, prepare=prepare, look=look, succeed=succeed)
 
 
 @shared_task(name="workers.score_checkpoint")
 def score_checkpoint(checkpoint_id: int) -> None:
     """Score a checkpoint on every benchmark, if it can be claimed."""
-    claim = lifecycle.claim_checkpoint(checkpoint_id, worker=_worker_name())
+    claim = lifecycle.claim_checkpoint(checkpoint_id, worker=worker_name())
     if claim is None:
         return
     checkpoint = claim.work
@@ -136,7 +137,7 @@ def score_checkpoint(checkpoint_id: int) -> None:
         if lifecycle.finish_scoring(claim):
             gates.check_gates(checkpoint.run)
 
-    _carry_out(
+    carry_out(
         claim,
         ingest.scoring_folder(checkpoint),
         module=launch.SCORE,
@@ -149,7 +150,7 @@ def score_checkpoint(checkpoint_id: int) -> None:
 @shared_task(name="workers.top_up")
 def top_up(top_up_id: int) -> None:
     """Sample further answers to a benchmark's problems, if the top-up can be claimed."""
-    claim = lifecycle.claim_top_up(top_up_id, worker=_worker_name())
+    claim = lifecycle.claim_top_up(top_up_id, worker=worker_name())
     if claim is None:
         return
     asked = claim.work
@@ -162,7 +163,7 @@ def top_up(top_up_id: int) -> None:
         ingest.write_card(asked.checkpoint)
         lifecycle.finish_scoring(claim)
 
-    _carry_out(
+    carry_out(
         claim,
         ingest.top_up_folder(asked),
         module=launch.TOP_UP,
@@ -172,7 +173,7 @@ def top_up(top_up_id: int) -> None:
     )
 
 
-def _carry_out(
+def carry_out(
     claim: lifecycle.Claim,
     folder: StageDir,
     *,
@@ -189,6 +190,9 @@ def _carry_out(
         raise
     except TooLargeError as error:
         _fail(claim, folder, "too_large", str(error))
+        return
+    except DataSetError as error:
+        _fail(claim, folder, "bad_source", str(error))
         return
     except Exception as error:
         _fail(claim, folder, "cannot_start", f"the stage's folder cannot be prepared: {_words(error)}")
@@ -264,7 +268,7 @@ def _follow(
             facts = look() | _live_facts(folder)
             if not lifecycle.beat(claim, **facts):
                 return False
-            events.publish(claim.work.run.public_id, "steps")
+            events.tell(claim.work, "steps")
         except _DATABASE_AWAY as error:
             logger.warning("the database does not answer, the trainer goes on: %s", error)
             close_old_connections()
@@ -367,6 +371,6 @@ def _insist(act: Callable[[], Result], *, patience_s: float = 300.0) -> Result:
             time.sleep(2.0)
 
 
-def _worker_name() -> str:
+def worker_name() -> str:
     """Name this worker for people: host and process."""
     return f"{socket.gethostname()}:{os.getpid()}"

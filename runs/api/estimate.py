@@ -11,9 +11,8 @@ from runs.access import project_for
 from runs.api.bodies import JSONBody, YAMLBody
 from runs.api.find import person
 from runs.api.openapi import operation
-from runs.api.recipes import EXAMPLE
+from runs.api.recipes import EXAMPLE, recipe_from
 from runs.estimates import estimate
-from workers.recipe_text import check_recipe
 from workers.spec import RecipeSpec
 
 
@@ -61,5 +60,4 @@ class Estimate(APIView):
     )
     def post(self, request: Request, slug: str) -> Response:
         project = project_for(person(request), slug)
-        spec = request.data if isinstance(request.data, RecipeSpec) else check_recipe(request.data)
-        return Response(EstimateOut(estimate(spec, project)).data)
+        return Response(EstimateOut(estimate(recipe_from(request, project), project)).data)

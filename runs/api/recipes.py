@@ -1,5 +1,6 @@
 """Recipes: saved in versions, read as JSON or as the YAML that a person wrote."""
 
+from functools import partial
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema_field
@@ -11,13 +12,14 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from runs.access import project_for
-from runs.api.bodies import JSONBody, YAMLAnswer, YAMLBody
+from runs.api.bodies import JSONBody, RecipeText, YAMLAnswer, YAMLBody
 from runs.api.find import find_recipe, person
 from runs.api.lists import Paging, page_of, paged
 from runs.api.openapi import operation
-from runs.models import Recipe, Role
+from runs.models import Project, Recipe, Role
+from runs.pins import pin_data_sets
 from runs.recipes import save_recipe
-from workers.recipe_text import check_recipe
+from workers.recipe_text import check_recipe, load_recipe
 from workers.spec import RecipeSpec
 
 SMALLEST = {
@@ -49,6 +51,14 @@ class RecipeOut(RecipeSummary):
     document = RecipeDocument(source="spec")
 
 
+def recipe_from(request: Request, project: Project) -> RecipeSpec:
+    """Read the recipe of a body, with the project's data sets pinned; raises RecipeError."""
+    pin = partial(pin_data_sets, project=project)
+    if isinstance(request.data, RecipeText):
+        return load_recipe(request.data.text, pin=pin)
+    return check_recipe(pin(request.data))
+
+
 class Recipes(APIView):
     parser_classes = (JSONBody, YAMLBody)
 
@@ -77,7 +87,7 @@ class Recipes(APIView):
     )
     def post(self, request: Request, slug: str) -> Response:
         project = project_for(person(request), slug, needs=Role.RUNNER)
-        spec = request.data if isinstance(request.data, RecipeSpec) else check_recipe(request.data)
+        spec = recipe_from(request, project)
         recipe = save_recipe(project=project, spec=spec, user=person(request))
         location = reverse("api-recipe", args=[recipe.public_id])
         return Response(RecipeOut(recipe).data, status=201, headers={"Location": location})

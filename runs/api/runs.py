@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from runs import holds, lifecycle
+from runs import holds, lifecycle, statuses
 from runs.access import project_for, role_in
 from runs.api.bodies import Input, NoInput
 from runs.api.find import find_run, person, with_work
@@ -67,7 +67,7 @@ class RunOut(RunSummary):
 
     def get_actions(self, run: Run) -> list[str]:
         role = role_in(person(self.context["request"]), run.project)
-        return lifecycle.possible_actions(run) if role and role.may(Role.RUNNER) else []
+        return statuses.possible_actions(run) if role and role.may(Role.RUNNER) else []
 
 
 class StartRun(Input):

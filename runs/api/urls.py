@@ -8,10 +8,12 @@ from rest_framework.permissions import IsAuthenticated
 
 from runs.api.checkpoints import CheckpointDetail, CheckpointScores, RunCheckpoints, ScoreItems
 from runs.api.compare import Comparison
+from runs.api.data_sets import DataSetBadRows, DataSetDetail, DataSetRows, DataSets
 from runs.api.drift import RunDrift
 from runs.api.estimate import Estimate
 from runs.api.exports import ExportProposal, ProposalCard, ProposalFiles
 from runs.api.gates import RunGates
+from runs.api.leaks import RecipeLeaks
 from runs.api.metrics import MetricSeries, StageMetrics
 from runs.api.projects import Projects
 from runs.api.proposals import (
@@ -67,6 +69,7 @@ DOCS = SpectacularSwaggerSplitView.as_view(
 urlpatterns = [
     path("projects/", Projects.as_view(), name="api-projects"),
     path("projects/<slug:slug>/recipes/", Recipes.as_view(), name="api-recipes"),
+    path("projects/<slug:slug>/data-sets/", DataSets.as_view(), name="api-data-sets"),
     path("projects/<slug:slug>/estimate/", Estimate.as_view(), name="api-estimate"),
     path("projects/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
     path("compare/", Comparison.as_view(), name="api-compare"),
@@ -81,7 +84,11 @@ urlpatterns = [
     path("proposals/<id:public_id>/card/", ProposalCard.as_view(), name="api-proposal-card"),
     path("proposals/<id:public_id>/files/", ProposalFiles.as_view(), name="api-proposal-files"),
     path("proposals/<id:public_id>/export/", ExportProposal.as_view(), name="api-proposal-export"),
+    path("data-sets/<id:public_id>/", DataSetDetail.as_view(), name="api-data-set"),
+    path("data-sets/<id:public_id>/rows/", DataSetRows.as_view(), name="api-data-set-rows"),
+    path("data-sets/<id:public_id>/bad-rows/", DataSetBadRows.as_view(), name="api-data-set-bad-rows"),
     path("recipes/<id:public_id>/", RecipeDetail.as_view(), name="api-recipe"),
+    path("recipes/<id:public_id>/leaks/", RecipeLeaks.as_view(), name="api-recipe-leaks"),
     path("runs/<id:public_id>/", RunDetail.as_view(), name="api-run"),
     path("runs/<id:public_id>/pause/", PauseRun.as_view(), name="api-run-pause"),
     path("runs/<id:public_id>/resume/", ResumeRun.as_view(), name="api-run-resume"),

@@ -3,6 +3,7 @@
 from runs.models.access import Membership, Project, Role
 from runs.models.checkpoint import Checkpoint
 from runs.models.claim import Claimable, Status
+from runs.models.data_set import DataSet, LeakCheck, SourceKind
 from runs.models.discussion import Comment, CommentEdit, Notice, NoticeKind, Thread
 from runs.models.gate import GateCheck, GateOutcome
 from runs.models.metric import Metric
@@ -21,9 +22,11 @@ __all__ = [
     "Claimable",
     "Comment",
     "CommentEdit",
+    "DataSet",
     "GateCheck",
     "GateOutcome",
     "ItemResult",
+    "LeakCheck",
     "Membership",
     "Metric",
     "Need",
@@ -37,6 +40,7 @@ __all__ = [
     "Role",
     "Run",
     "Score",
+    "SourceKind",
     "Stage",
     "Status",
     "Thread",

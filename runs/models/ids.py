@@ -36,3 +36,11 @@ def thread_id() -> str:
 
 def comment_id() -> str:
     return new_id("comment")
+
+
+def data_set_id() -> str:
+    return new_id("data")
+
+
+def leak_check_id() -> str:
+    return new_id("leak")

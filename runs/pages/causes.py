@@ -10,7 +10,7 @@ from runs.models import Metric, Run, Stage
 from runs.pages.figures import CURVES
 from runs.pages.recipe_changes import stage_changes
 from runs.pages.stage_lines import only_domain, stage_url
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe, in_order
 from workers.spec import BASE
 
 _NO_ANSWERS = "SFT samples no answers"
@@ -82,9 +82,8 @@ def _thirds(stage: Stage) -> dict[str, tuple[float, float]]:
 def _reward_parts(found: dict[str, tuple[float, float]]) -> list[Trend]:
     """The parts that the reward is the mean of, where there are several, and the true reward beside a learned one."""
     parts = [
-        Trend(DOMAINS[domain].title, "", *found[f"reward/{domain}"])
-        for domain in DOMAINS
-        if f"reward/{domain}" in found
+        Trend(describe(domain).title, "", *found[f"reward/{domain}"])
+        for domain in in_order(name.removeprefix("reward/") for name in found if name.startswith("reward/"))
     ]
     true = [Trend("True reward, beside the learned one", "", *found["true_reward"])] if "true_reward" in found else []
     return [*true, *(parts if len(parts) > 1 else [])]

@@ -6,6 +6,7 @@ one the page is renewed. Nothing is stored before it is launched or saved.
 
 import secrets
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -18,12 +19,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from runs.access import project_for, role_in
+from runs.data_sets import ready_versions
 from runs.estimates import estimate
+from runs.leaks import find_check, queue_check
 from runs.lifecycle import start_run
 from runs.models import Project, Recipe, Role, Run
+from runs.pages.data_drafts import draft_on
+from runs.pages.data_sets import find_data_set, leaks_context
 from runs.pages.form_fields import Problems
 from runs.pages.recipe_forms import apply_op, can_be_a_form, document_from_post, recipe_form
 from runs.pages.teachers import asked_teachers, with_teachers
+from runs.pins import pin_data_sets
 from runs.presets import load_preset, preset_names, preset_text
 from runs.recipes import save_recipe
 from workers.recipe_text import (
@@ -64,13 +70,13 @@ def compose(request: HttpRequest, slug: str) -> HttpResponse:
         draft = _first_draft(request, project)
         return _start_page(request, project) if draft is None else _page(request, project, draft)
     project = project_for(request.user, slug, needs=Role.RUNNER)
-    draft = _draft_from_post(request)
+    draft = _draft_from_post(request, project)
     op = request.POST.get("op", "check")
     if op in ("launch", "save"):
         if draft.spec is None:
             return _page(request, project, draft, status=422)
         return _launch(request, project, draft.spec) if op == "launch" else _save(request, project, draft.spec)
-    draft, looked_at = _changed(draft, op)
+    draft, looked_at = _changed(draft, op, project)
     return _page(request, project, draft, looked_at=looked_at)
 
 
@@ -87,67 +93,75 @@ def _first_draft(request: HttpRequest, project: Project) -> Draft | None:
             text = preset_text(asked["preset"])
         except KeyError:
             raise Http404 from None
-        return _draft_of_text(text) if as_text else _draft_of(load_preset(asked["preset"]).model_dump(mode="json"))
+        document = load_preset(asked["preset"]).model_dump(mode="json")
+        return _draft_of_text(text, project) if as_text else _draft_of(document, project)
     if "recipe" in asked:
         recipe = get_object_or_404(Recipe, project=project, public_id=asked["recipe"].replace("\0", ""))
-        return _draft_of_text(dump_recipe(recipe.spec)) if as_text else _draft_of(recipe.document)
+        return _draft_of_text(dump_recipe(recipe.spec), project) if as_text else _draft_of(recipe.document, project)
     if "run" in asked:
-        number = asked["run"] if asked["run"].isdecimal() and len(asked["run"]) < 9 else 0
-        document = get_object_or_404(Run, project=project, number=number).document
+        document = get_object_or_404(Run, project=project, number=_number(asked["run"])).document
         if teachers := asked_teachers(asked):
             with_teachers(document, teachers)
-        return _draft_of(document)
+        return _draft_of(document, project)
+    if "data" in asked:
+        data_set = find_data_set(project, asked["data"].replace("\0", ""), _number(asked.get("version", "")))
+        return _draft_of(draft_on(data_set), project) if data_set.is_ready else None
     return None
 
 
-def _draft_from_post(request: HttpRequest) -> Draft:
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 9 else 0
+
+
+def _draft_from_post(request: HttpRequest, project: Project) -> Draft:
     if request.POST.get("shown") == "yaml":
-        return _draft_of_text(request.POST.get("text", "").replace("\r\n", "\n"))
-    return _draft_of(document_from_post(request.POST))
+        return _draft_of_text(request.POST.get("text", "").replace("\r\n", "\n"), project)
+    return _draft_of(document_from_post(request.POST), project)
 
 
-def _draft_of(document: Any) -> Draft:
+def _draft_of(document: Any, project: Project) -> Draft:
     try:
+        document = pin_data_sets(document, project)
         return Draft(is_text=False, document=document, spec=check_recipe(document))
     except RecipeError as error:
         return Draft(is_text=False, document=document, problems=tuple(error.problems))
 
 
-def _draft_of_text(text: str) -> Draft:
+def _draft_of_text(text: str, project: Project) -> Draft:
     if not text.strip():
         return Draft(is_text=True, text=text, problems=(FieldProblem((), "paste a recipe first", "not_a_recipe"),))
     try:
-        return Draft(is_text=True, text=text, spec=load_recipe(text))
+        return Draft(is_text=True, text=text, spec=load_recipe(text, pin=partial(pin_data_sets, project=project)))
     except RecipeError as error:
         return Draft(is_text=True, text=text, problems=tuple(error.problems))
 
 
-def _changed(draft: Draft, op: str) -> tuple[Draft, int | None]:
+def _changed(draft: Draft, op: str, project: Project) -> tuple[Draft, int | None]:
     """Do what a button says; returns the new draft and the position of the stage to look at."""
     if op == "show:yaml" and not draft.is_text:
         return replace(draft, is_text=True, text=_as_text(draft)), None
     if op == "show:form" and draft.is_text:
-        return _as_form(draft), None
+        return _as_form(draft, project), None
     if draft.is_text:
         return draft, None
     looked_at = apply_op(draft.document, op)
-    return _draft_of(draft.document), looked_at
+    return _draft_of(draft.document, project), looked_at
 
 
 def _as_text(draft: Draft) -> str:
     return dump_recipe(draft.spec) if draft.spec else dump_document(draft.document)
 
 
-def _as_form(draft: Draft) -> Draft:
+def _as_form(draft: Draft, project: Project) -> Draft:
     """The text as controls; it stays text where controls could not hold all of it."""
     if draft.spec is not None:
-        return _draft_of(draft.spec.model_dump(mode="json"))
+        return _draft_of(draft.spec.model_dump(mode="json"), project)
     try:
         document, _ = read_document(draft.text)
     except RecipeError:
         return replace(draft, stays_text=True)
     fits = can_be_a_form(document, list(draft.problems))
-    return _draft_of(document) if fits else replace(draft, stays_text=True)
+    return _draft_of(document, project) if fits else replace(draft, stays_text=True)
 
 
 # Launch and save ------------------------------------------------------------------------------------------------
@@ -205,7 +219,7 @@ def _page(
     request: HttpRequest, project: Project, draft: Draft, *, looked_at: int | None = None, status: int = 200
 ) -> HttpResponse:
     problems = Problems(list(draft.problems))
-    form = None if draft.is_text else recipe_form(draft.document, problems)
+    form = None if draft.is_text else recipe_form(draft.document, problems, ready_versions(project))
     context = {
         "draft": draft,
         "form": form,
@@ -216,16 +230,19 @@ def _page(
         "launch_key": request.POST.get("launch_key") or secrets.token_urlsafe(16),
     }
     crumbs = [("New run", reverse("runs:new", args=[project.slug])), ("Compose", "")]
-    context |= _shell(request, project, crumbs) | (_what_it_takes(draft.spec, project) if draft.spec else {})
+    context |= _shell(request, project, crumbs) | (_what_it_takes(request, draft.spec, project) if draft.spec else {})
     if _is_part(request):
         return render(request, "new_run/_composer.html", context)  # a script shows only what succeeds
     return render(request, "new_run/compose.html", context, status=status)
 
 
-def _what_it_takes(spec: RecipeSpec, project: Project) -> dict[str, Any]:
+def _what_it_takes(request: HttpRequest, spec: RecipeSpec, project: Project) -> dict[str, Any]:
     found = estimate(spec, project)
     stages = [] if found.unknown else list(zip(spec.stages, found.stages, strict=True))
-    return {"estimate": found, "estimated": stages}
+    assert isinstance(request.user, User)
+    role = role_in(request.user, project)
+    check = queue_check(spec, project) if role and role.may(Role.RUNNER) else find_check(spec, project)
+    return {"estimate": found, "estimated": stages, **leaks_context(check)}
 
 
 def _place(problem: FieldProblem, draft: Draft) -> str:

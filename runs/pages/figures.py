@@ -14,7 +14,7 @@ from runs.ingest import stage_folder
 from runs.models import Metric, Stage
 from runs.pages.find import find_run, find_stage
 from runs.plots.training import Series
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.stage_dir import StepRecord, read_records
 
 MAX_DOMAIN_LINES = 4  # more lines than this cannot be told apart; then the mean alone is drawn
@@ -117,9 +117,7 @@ def _series(stage: Stage, shown: Curve) -> dict[str, Series]:
     lines = _read(stage, _wanted(stage, shown))
     if shown.beside in lines:
         return {_BESIDE_NAMES[name]: lines[name] for name in (shown.metric, shown.beside)}
-    by_domain = {
-        DOMAINS[domain].label: line for name, line in lines.items() if (domain := name.partition("/")[2]) in DOMAINS
-    }
+    by_domain = {describe(domain).label: line for name, line in lines.items() if (domain := name.partition("/")[2])}
     return by_domain or {shown.title: lines.get(shown.metric, ([], []))}
 
 

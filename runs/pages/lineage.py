@@ -8,7 +8,7 @@ from runs.drift.lineage import Edge, Node, lineage_graph
 from runs.models import Run
 from runs.pages.stage_lines import stage_url
 from runs.report import DriftReport
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 
 ROW, LANE, MARGIN = 36, 22, 16  # pixels; ROW is --cell of the stylesheet
 BULGE = 9  # pixels that a teacher's line goes out per row it spans
@@ -70,7 +70,7 @@ def _line(report: DriftReport, row: RowInfo, url: str, lessons: list[Edge]) -> L
         only_domain=_only_domain(row),
         parent=row.parent or "",
         teachers=[
-            (edge.earlier.row.title, ", ".join(DOMAINS[domain].label for domain in edge.domains))
+            (edge.earlier.row.title, ", ".join(describe(domain).label for domain in edge.domains))
             for edge in lessons
             if edge.later.row.key == row.key
         ],
@@ -106,7 +106,7 @@ def _path(edge: Edge) -> str:
 def _about(edge: Edge) -> str:
     if edge.kind == "start":
         return f"{edge.later.row.title} starts from {edge.earlier.row.title}"
-    titles = words.listed([DOMAINS[domain].title for domain in edge.domains])
+    titles = words.listed([describe(domain).title for domain in edge.domains])
     return f"{edge.earlier.row.title} teaches {edge.later.row.title}: {titles}"
 
 

@@ -29,7 +29,7 @@ from runs.standings import (
     standings_of_run,
     still_needed,
 )
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 
 _SAID = {Verdict.APPROVE: "Approve", Verdict.REQUEST_CHANGES: "Request changes", Verdict.REJECT: "Reject"}
 
@@ -242,6 +242,6 @@ def _scores(proposal: Proposal) -> list[dict[str, Any]]:
     """The frozen scores on test problems, with those on validation problems beside them."""
     by_split: dict[str, dict[str, Any]] = {}
     for score in proposal.frozen["scores"]:
-        line = by_split.setdefault(score["domain"], {"title": DOMAINS[score["domain"]].title})
+        line = by_split.setdefault(score["domain"], {"title": describe(score["domain"]).title})
         line[score["split"]] = {"mean": score["mean"], "n": len(score["items"])}
     return list(by_split.values())

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from runs.pages.data_choices import Versions, benchmarks_on, pins_from, trainable, version_fields
 from runs.pages.form_fields import (
     FormField,
     Problems,
@@ -24,7 +25,7 @@ from runs.pages.form_fields import (
 )
 from runs.pages.gate_forms import GateForm, apply_gate_op, gate_forms, gates_from
 from runs.pages.part_forms import PartForm, part_forms, parts_from
-from workers.catalogue import DOMAINS
+from workers.catalogue import DOMAINS, describe
 from workers.recipe_text import FieldProblem
 from workers.spec import (
     BASE,
@@ -125,6 +126,7 @@ class RecipeForm:
     benchmark_columns: list[tuple[str, str]]
     gates: list[GateForm]
     gates_error: str
+    versions: list[FormField]  # of the data sets it names
     error: str
 
     @property
@@ -140,21 +142,23 @@ def can_be_a_form(document: object, problems: list[FieldProblem]) -> bool:
 # A document as a form -------------------------------------------------------------------------------------------
 
 
-def recipe_form(document: Document, problems: Problems) -> RecipeForm:
+def recipe_form(document: Document, problems: Problems, data_sets: Versions) -> RecipeForm:
     """Make the controls of a document; every problem is taken by the control it belongs to, or else by what holds it."""
     model = document.get("model") or {"kind": "tiny"}
     kind = str(model.get("kind", "tiny"))
     top = fields_of(RecipeSpec, document, "", problems)
-    stages = [_stage_form(document, position, problems) for position in range(len(_stages(document)))]
+    own = trainable(data_sets)
+    stages = [_stage_form(document, position, problems, own) for position in range(len(_stages(document)))]
     return RecipeForm(
         fields={field.name: field for field in top},
         model_kind=FormField("model.kind", "Base model", "choice", kind, tuple(_MODEL_LABELS)),
         model_fields=fields_of(MODEL_SPECS.get(kind, TinyModelSpec), model, "model.", problems),
         stages=stages,
-        benchmarks=_benchmark_rows(document, problems),
+        benchmarks=_benchmark_rows(document, problems, benchmarks_on(data_sets)),
         benchmark_columns=[(label_of(name), info.description or "") for name, info in _benchmark_settings()],
         gates=gate_forms(document, problems),
         gates_error=problems.at("gates"),
+        versions=version_fields(document, data_sets, problems),
         error=problems.at("stages") or problems.at("benchmarks"),
     )
 
@@ -163,7 +167,7 @@ def _stages(document: Document) -> list[Document]:
     return document.get("stages") or []
 
 
-def _stage_form(document: Document, position: int, problems: Problems) -> StageForm:
+def _stage_form(document: Document, position: int, problems: Problems, own: list[str]) -> StageForm:
     stage, path = _stages(document)[position], f"stages.{position}"
     kind = str(stage.get("kind"))
     fields = fields_of(
@@ -184,8 +188,8 @@ def _stage_form(document: Document, position: int, problems: Problems) -> StageF
         more=[field for field in fields if not field.is_essential],
         teachers=_teacher_fields(document, position, problems) if kind == "mopd" else [],
         parts=part_forms(stage, path, problems),
-        domains=_domain_group(stage.get("domains") or {}, f"{path}.domains", problems),
-        early_domains=_domain_group(stage.get("early_domains") or {}, f"{path}.early_domains", problems)
+        domains=_domain_group(stage.get("domains") or {}, f"{path}.domains", problems, own),
+        early_domains=_domain_group(stage.get("early_domains") or {}, f"{path}.early_domains", problems, own)
         if kind == "sft"
         else None,
         error=problems.within(path),
@@ -204,11 +208,11 @@ def _names(document: Document) -> list[str]:
     return [str(stage.get("name", "")) for stage in _stages(document)]
 
 
-def _domain_group(weights: Mapping[str, Any], path: str, problems: Problems) -> DomainGroup:
+def _domain_group(weights: Mapping[str, Any], path: str, problems: Problems, own: list[str]) -> DomainGroup:
     rows = [
         DomainRow(
             domain,
-            DOMAINS[domain].title if domain in DOMAINS else domain,
+            describe(domain).title,
             domain in weights,
             FormField(
                 f"{path}.{domain}",
@@ -218,7 +222,7 @@ def _domain_group(weights: Mapping[str, Any], path: str, problems: Problems) -> 
                 error=problems.at(f"{path}.{domain}"),
             ),
         )
-        for domain in dict.fromkeys([*DOMAINS, *weights])
+        for domain in dict.fromkeys([*DOMAINS, *own, *weights])
     ]
     return DomainGroup(path, rows, problems.at(path))
 
@@ -234,7 +238,7 @@ def _teacher_fields(document: Document, position: int, problems: Problems) -> li
         choices = [(best, "the best checkpoint"), *((other, other) for other in reversed(earlier)), (BASE, "base")]
         if value not in [choice for choice, _ in choices]:
             choices.append((value, f"{value}: not an earlier stage"))
-        title = DOMAINS[domain].title if domain in DOMAINS else str(domain)
+        title = describe(domain).title
         fields.append(FormField(name, title, "choice", value, tuple(choices), error=problems.at(name)))
     return fields
 
@@ -243,17 +247,18 @@ def _benchmark_settings() -> list[tuple[str, Any]]:
     return [(name, info) for name, info in plain_settings(BenchmarkSpec) if name != "domain"]
 
 
-def _benchmark_rows(document: Document, problems: Problems) -> list[BenchmarkRow]:
+def _benchmark_rows(document: Document, problems: Problems, own: list[Document]) -> list[BenchmarkRow]:
     given = document.get("benchmarks")
     if given is None:
         given = [{"domain": domain} for domain in DOMAINS]
     domains = [str(benchmark.get("domain", "")) for benchmark in given]
-    missing = [{"domain": domain} for domain in DOMAINS if domain not in domains]
+    possible = [*({"domain": domain} for domain in DOMAINS), *own]
+    missing = [benchmark for benchmark in possible if benchmark["domain"] not in domains]
     return [
         BenchmarkRow(
             position=position,
             domain=(domain := str(benchmark.get("domain", ""))),
-            title=DOMAINS[domain].title if domain in DOMAINS else domain,
+            title=describe(domain).title,
             is_on=position < len(given),
             fields=fields_of(BenchmarkSpec, benchmark, f"benchmarks.{position}.", problems)[1:],
             error=problems.within(f"benchmarks.{position}"),
@@ -281,6 +286,8 @@ def document_from_post(post: Mapping[str, str]) -> Document:
         if f"benchmarks.{position}.domain" in post
     ]
     document["gates"] = gates_from(post, renamed)
+    if pins := pins_from(post):
+        document["data_sets"] = pins
     return document
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from pydantic import BaseModel
 
-from runs import holds, lifecycle, notices
+from runs import holds, lifecycle, notices, statuses
 from runs.access import role_in
 from runs.ingest import stage_folder
 from runs.models import Role, Run, Stage, Status
@@ -33,7 +33,7 @@ from runs.pages.stage_lines import (
     unscored,
 )
 from runs.pages.words import first_error, refusals_told
-from workers.catalogue import DOMAINS
+from workers.catalogue import in_order
 from workers.recipe_text import dump_document
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import tail
@@ -158,7 +158,7 @@ def _overview_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str,
         "unscored": unscored(run),
         "gap_warnings": gap_warnings(run),
         "n_scored": sum(checkpoint.is_scored for checkpoint in run.checkpoints.all()),
-        "actions": [(name, _WORDS[name]) for name in lifecycle.possible_actions(run)],
+        "actions": [(name, _WORDS[name]) for name in statuses.possible_actions(run)],
         "may_act": may_act,
         "may_hold": role is not None and role.may(holds.HOLD) and holds.can_hold(run),
         "role": role,
@@ -178,7 +178,7 @@ def _stage_context(run: Run, stage: Stage) -> dict[str, Any]:
         "teachers": teachers_of(stage),
         "spec_yaml": dump_document(_spec(stage).model_dump(mode="json")),
         "log_text": tail(stage_folder(stage).log, max_bytes=LOG_BYTES),
-        "domains": [(name, weight) for name in DOMAINS if (weight := stage.document["domains"].get(name)) is not None],
+        "domains": [(name, stage.document["domains"][name]) for name in in_order(stage.document["domains"])],
         "curves": curves_of(stage),
         "metrics": metrics_of(stage),
     }

@@ -8,7 +8,7 @@ from django.urls import reverse
 from runs.drift import words
 from runs.models import Checkpoint, Metric, Run, Score, Stage, Status
 from runs.pages.run_words import remedy
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe, in_order
 from workers.spec import BASE
 
 
@@ -153,7 +153,6 @@ def teachers_of(stage: Stage) -> list[tuple[str, str]]:
     """Who teaches what, in the order of the domains: (stage, titles of the domains)."""
     chosen: dict[str, str] = (stage.resolved or {}).get("teachers") or {}
     taught: dict[str, list[str]] = {}
-    for domain in DOMAINS:
-        if domain in chosen:
-            taught.setdefault(chosen[domain], []).append(DOMAINS[domain].title)
+    for domain in in_order(chosen):
+        taught.setdefault(chosen[domain], []).append(describe(domain).title)
     return [(teacher, ", ".join(titles)) for teacher, titles in taught.items()]

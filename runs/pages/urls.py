@@ -7,6 +7,7 @@ from runs.pages import (
     audit_log,
     compare,
     compose,
+    data_sets,
     drift_export,
     drift_figures,
     drift_page,
@@ -69,6 +70,16 @@ recipe_pages: tuple[list[URLPattern | URLResolver], str] = (
     ],
     "recipes",
 )
+data_pages: tuple[list[URLPattern | URLResolver], str] = (
+    [
+        path("", data_sets.data_set_list, name="list"),
+        path("new/", data_sets.new_data_set, name="new"),
+        path("leaks/<slug:check>/", data_sets.leaks_part, name="leaks"),
+        path("<slug:name>/v<int:version>/", data_sets.data_set_page, name="detail"),
+        path("<slug:name>/v<int:version>/again/", data_sets.read_data_set_again, name="again"),
+    ],
+    "data",
+)
 proposal_pages: list[URLPattern | URLResolver] = [
     path("", proposals.proposal_page, name="proposal"),
     path("review/", proposals.review, name="review-proposal"),
@@ -89,6 +100,7 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("projects/<slug:slug>/", include(run_pages)),
     path("projects/<slug:slug>/recipes/", include(recipe_pages)),
+    path("projects/<slug:slug>/data/", include(data_pages)),
     path("projects/<slug:slug>/members/", members.members, name="members"),
     path("projects/<slug:slug>/policy/", members.set_policy, name="policy"),
     path("projects/<slug:slug>/audit/", audit_log.audit_log, name="audit"),

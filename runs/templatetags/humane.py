@@ -5,7 +5,7 @@ from datetime import datetime
 from django import template
 from django.utils import timezone
 
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.estimate import StageEstimate, gib
 from workers.load import Range
 
@@ -76,7 +76,7 @@ def points(share: float | None) -> str:
 @register.filter
 def domain_title(name: str) -> str:
     """Call a domain what a reader calls it; its name belongs in recipes and the API."""
-    return DOMAINS[name].title if name in DOMAINS else name
+    return describe(name).title
 
 
 @register.filter

@@ -7,8 +7,9 @@ import torch
 
 from workers.spec import GRPOSpec, TinyModelSpec
 from workers.stage_dir import StageDir
+from workers.training.bad_spec import BadSpecError
 from workers.training.checkpoints import check_folder, load_checkpoint, load_resume, save_checkpoint, save_resume
-from workers.training.failures import BadSpecError, CorruptCheckpointError
+from workers.training.failures import CorruptCheckpointError
 from workers.training.optim import Optimizers
 from workers.training.policy import Policy, build_policy
 

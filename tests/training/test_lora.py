@@ -9,8 +9,8 @@ from transformers import AutoModelForCausalLM
 from tests.training.test_packing import PACKED, ROLLOUTS, SCALED, Plain, policy_of
 from workers.spec import GRPOSpec, LoRASpec
 from workers.stage_dir import StageDir
+from workers.training.bad_spec import BadSpecError
 from workers.training.checkpoints import load_checkpoint, load_resume, save_checkpoint, save_resume
-from workers.training.failures import BadSpecError
 from workers.training.lora import add_adapters, merged_weights, without_adapters
 from workers.training.optim import Optimizers
 from workers.training.packing import pack_rollouts

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from workers.spec import GRPOSpec, TinyModelSpec
-from workers.training.failures import BadSpecError, NotFiniteError
+from workers.training.bad_spec import BadSpecError
+from workers.training.failures import NotFiniteError
 from workers.training.loss import policy_gradient, sampled
 from workers.training.optim import Optimizers
 from workers.training.packing import pack_rollouts

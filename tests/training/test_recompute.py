@@ -5,7 +5,7 @@ import torch
 from transformers import LlamaConfig, OPTConfig, Qwen3Config
 
 from tests.training.test_packing import ROLLOUTS, STAGE, Plain, gradients, policy_of
-from workers.training.failures import BadSpecError
+from workers.training.bad_spec import BadSpecError
 from workers.training.optim import Optimizers
 from workers.training.packing import pack_rollouts
 from workers.training.policy import Policy

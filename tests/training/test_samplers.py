@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Qwen3Config
 
 from workers.spec import LoRASpec
-from workers.training.failures import BadSpecError
+from workers.training.bad_spec import BadSpecError
 from workers.training.lora import add_adapters
 from workers.training.loss import sampled
 from workers.training.packing import pack_rollouts

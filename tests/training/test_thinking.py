@@ -4,7 +4,7 @@ import pytest
 
 from workers.spec import GRPOSpec, ResolvedStageSpec, TinyModelSpec
 from workers.stage_dir import StageDir
-from workers.training.failures import BadSpecError
+from workers.training.bad_spec import BadSpecError
 from workers.training.policy import Policy, build_policy
 from workers.training.prepare import prepare_method
 from workers.training.rollouts import Problem

@@ -12,16 +12,17 @@ from rest_framework.test import APIClient
 
 from runs import discussions, reviews
 from runs.anchors import RunAnchor
-from runs.models import Proposal, Role, Run, Thread
+from runs.models import LeakCheck, Proposal, Role, Run, Thread
 from tests.web.some_clients import BACKEND
+from tests.web.some_data import register_rows
 from tests.web.some_runs import a_member, a_project, a_run, finish
 
 pytestmark = pytest.mark.django_db
 OPEN = {"login", "sign-in-link", "logout", "health"}  # what a visitor needs to come in, and a load balancer
-PROPOSAL, THREAD, COMMENT = (f"{kind}_0123456789abcdef" for kind in ("prop", "thread", "comment"))
+PROPOSAL, THREAD, COMMENT, CHECK = (f"{kind}_0123456789abcdef" for kind in ("prop", "thread", "comment", "leak"))
 OF_NO_PROJECT = {"home", "inbox", "new-project", "password", "tokens"}
 ARGUMENTS = {
-    "slug": "team", "number": 1, "name": "warm", "curve": "loss", "action": "cancel", "version": 1, "proposal": PROPOSAL, "thread": THREAD, "comment": COMMENT,
+    "slug": "team", "number": 1, "name": "warm", "curve": "loss", "action": "cancel", "version": 1, "proposal": PROPOSAL, "thread": THREAD, "comment": COMMENT, "check": CHECK,
 }  # fmt: skip
 OF_REVIEWERS = {
     "review-proposal",
@@ -33,7 +34,14 @@ OF_REVIEWERS = {
     "runs:hold",
     "runs:release",
 }  # what needs no more than the role of reviewer
-NAMES = {"drift-figure": "curves", "drift-export": "report.md", "recipes:detail": "small", "recipes:yaml": "small"}
+NAMES = {
+    "data:detail": "own",
+    "data:again": "own",
+    "drift-figure": "curves",
+    "drift-export": "report.md",
+    "recipes:detail": "small",
+    "recipes:yaml": "small",
+}
 
 
 def _page_patterns(resolver: URLResolver, prefix: str = "", namespace: str = "") -> Iterator[tuple[str, str]]:
@@ -64,6 +72,8 @@ OF_A_PROJECT = {name: address for name, address in PAGES.items() if name not in 
 def run() -> Run:
     run = a_run(a_project())
     finish(run, "warm")
+    register_rows(run.project)
+    LeakCheck.objects.create(project=run.project, public_id=CHECK, digest="", pins={"trained": {}, "benchmarks": {}})
     proposal = reviews.propose(run.checkpoints.get(stage__name="warm"), note="look", by=run.created_by)
     Proposal.objects.filter(pk=proposal.pk).update(public_id=PROPOSAL)
     thread = discussions.start_thread(run, RunAnchor(), "hello", by=run.created_by)

@@ -12,8 +12,9 @@ from rest_framework.test import APIClient
 from runs import discussions, reviews
 from runs.anchors import RunAnchor
 from runs.api.urls import urlpatterns
-from runs.models import Proposal, Role, Run, Thread
+from runs.models import DataSet, Proposal, Role, Run, Thread
 from tests.web.some_clients import BACKEND, a_client, client_of
+from tests.web.some_data import register_rows
 from tests.web.some_runs import a_member, a_project, a_run, finish
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +26,8 @@ OF_THREADS = {"api-comments", "api-thread-resolve", "api-thread-reopen"}
 POSTED = (
     ACTIONS | OF_PROPOSALS | OF_THREADS | {"api-hold", "api-release", "api-estimate", "api-notices-read"}
 )  # what there is nothing to read at
-OF_PROJECT = {f"api-{name}" for name in ("recipes", "runs", "estimate", "proposals", "aliases", "audit")}
+OF_PROJECT = {f"api-{name}" for name in ("recipes", "runs", "data-sets", "estimate", "proposals", "aliases", "audit")}
+OF_DATA_SETS = {"api-data-set", "api-data-set-rows", "api-data-set-bad-rows"}
 ANYBODYS = {"api-projects", "api-recipe-schema", "api-presets", "api-preset", "api-tokens", "api-token", "api-schema"}
 ANYBODYS |= {"api-notices", "api-notices-read"}
 
@@ -46,7 +48,8 @@ def address(name: str, run: Run) -> str:
         "api-metric": (stage.public_id, "loss"),
         "api-preset": ("tiny-cascade",),
         "api-token": ("0123456789abcde",),
-        "api-recipe": (run.recipe.public_id,),
+        **dict.fromkeys(("api-recipe", "api-recipe-leaks"), (run.recipe.public_id,)),
+        **dict.fromkeys(OF_DATA_SETS, (_data_set(run).public_id,)),
         **dict.fromkeys(OF_PROJECT, (run.project.slug,)),
         **dict.fromkeys(
             (*OF_PROPOSALS, "api-proposal", "api-proposal-card", "api-proposal-files"), (_proposal(run).public_id,)
@@ -83,6 +86,10 @@ def _proposal(run: Run) -> Proposal:
     checkpoint = run.checkpoints.get(stage__name="warm")
     found = Proposal.objects.filter(checkpoint=checkpoint).first()
     return found or reviews.propose(checkpoint, note="look", by=run.created_by)
+
+
+def _data_set(run: Run) -> DataSet:
+    return run.project.data_sets.first() or register_rows(run.project)
 
 
 def _thread(run: Run) -> Thread:
@@ -139,7 +146,14 @@ def test_a_viewer_says_nothing(run: Run) -> None:
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.REVIEWER])
 def test_a_reader_may_not_act(run: Run, role: Role) -> None:
     reader = a_client(run.project, role)
-    for name in (*ACTIONS, *OF_PROPOSALS - {"api-proposal-review"}, "api-recipes", "api-runs", "api-proposals"):
+    for name in (
+        *ACTIONS,
+        *OF_PROPOSALS - {"api-proposal-review"},
+        "api-recipes",
+        "api-runs",
+        "api-data-sets",
+        "api-proposals",
+    ):
         response = reader.post(address(name, run))
         assert (response.status_code, response.json()["code"]) == (403, "role_too_low"), name
 

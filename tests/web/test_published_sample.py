@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from runs import lifecycle, reviews
+from runs import lifecycle, reviews, statuses
 from runs.drift.comparability import why_incomparable
 from runs.exchange.published import import_sample, sample_names
 from runs.models import Role, Run
@@ -66,7 +66,7 @@ def test_in_the_list_it_is_no_finished_run(sample: Run, client: Client) -> None:
 
 
 def test_nothing_of_it_can_be_queued(sample: Run, client: Client) -> None:
-    assert lifecycle.possible_actions(sample) == []
+    assert statuses.possible_actions(sample) == []
     assert not lifecycle.ready_stages().exists()
     assert not lifecycle.ready_checkpoints().exists()
     sample.checkpoints.get(stage__name="rlhf").scores.all().delete()

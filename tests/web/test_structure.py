@@ -44,7 +44,7 @@ def test_a_status_changes_only_in_lifecycle() -> None:
 def test_the_web_and_the_tasks_never_load_torch() -> None:
     program = (
         "import django, sys; django.setup();"
-        "import cascade_web.urls, workers.tasks;"
+        "import cascade_web.urls, workers.data_tasks;"
         "sys.exit(sorted({'torch', 'transformers'} & set(sys.modules)).__repr__() if 'torch' in sys.modules else 0)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, env=_environment())

@@ -76,7 +76,7 @@ def test_a_stage_whose_worker_is_lost_is_taken_over(run: Run, grace: User) -> No
 
 def test_release_nudges_workers(run: Run, grace: User, monkeypatch: pytest.MonkeyPatch) -> None:
     nudged: list[str] = []
-    monkeypatch.setattr(lifecycle, "nudge", lambda task, pk, run: nudged.append(task))
+    monkeypatch.setattr(lifecycle, "nudge", lambda task, pk, queue: nudged.append(task))
     holds.hold(run, reason="wait", by=grace)
     lifecycle.tend_all()
     assert nudged == []

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from runs import lifecycle
+from runs import lifecycle, statuses
 from runs.lifecycle import NotPossibleError
 from runs.models import Checkpoint, Run, Stage, Status
 from tests.web.some_runs import a_project, a_recipe, a_run, begin, claim, finish, score_all
@@ -159,12 +159,12 @@ def test_what_does_not_fit_the_status_is_refused_in_words(run: Run) -> None:
             act(run)
     with pytest.raises(NotPossibleError, match="stage 'warm' is succeeded, only a failed or cancelled one"):
         lifecycle.retry_stage(_stage(run, "warm"))
-    assert lifecycle.possible_actions(run) == []
+    assert statuses.possible_actions(run) == []
 
 
 def test_the_beat_finds_whatever_was_lost(run: Run, monkeypatch) -> None:
     nudged: list[tuple[str, int]] = []
-    monkeypatch.setattr(lifecycle, "nudge", lambda task, pk, run: nudged.append((task, pk)))
+    monkeypatch.setattr(lifecycle, "nudge", lambda task, pk, queue: nudged.append((task, pk)))
     lifecycle.tend_all()
     assert nudged == [("workers.train_stage", _stage(run, "warm").pk)]
     begin(run, "warm")

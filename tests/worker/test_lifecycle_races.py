@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 import pytest
 from django.db import connections
 
-from runs import lifecycle
+from runs import lifecycle, statuses
 from runs.lifecycle import NotPossibleError
 from runs.models import Checkpoint, Run, Stage, Status
 from runs.models.claim import STORED
@@ -111,7 +111,7 @@ def test_a_stage_of_a_cancelled_run_that_is_retried_shows_that_it_runs(run: Run)
     held = claim(run.stages.get(name="warm"))
     assert _fresh(run).status == Status.RUNNING
     lifecycle.finish_stage(held, folder="warm/checkpoints/step_000006")
-    assert {"retry", "cancel"} <= set(lifecycle.possible_actions(_fresh(run)))
+    assert {"retry", "cancel"} <= set(statuses.possible_actions(_fresh(run)))
 
 
 def test_a_failed_scoring_that_holds_up_mopd_says_so_and_retry_is_the_way_out(run: Run) -> None:
@@ -124,7 +124,7 @@ def test_a_failed_scoring_that_holds_up_mopd_says_so_and_retry_is_the_way_out(ru
     assert now.status == Status.FAILED
     assert not lifecycle.ready_stages().filter(run=run).exists()
     assert verdict(now, {}) == "Scoring if_rl failed: the scorer broke."
-    assert "retry" in lifecycle.possible_actions(now)
+    assert "retry" in statuses.possible_actions(now)
     lifecycle.retry(now)
     assert [checkpoint.stage.name for checkpoint in lifecycle.ready_checkpoints().filter(run=run)] == ["if_rl"]
     assert _fresh(run).status == Status.RUNNING
@@ -166,7 +166,7 @@ def test_a_runs_status_and_words_in_every_combination(run: Run) -> None:
         assert progress(now), words
         if Status.FAILED in (first, second):
             assert "waits for a worker" not in verdict(now, {}), words
-        assert (now.status == Status.SUCCEEDED) == (not lifecycle.possible_actions(now)), words
+        assert (now.status == Status.SUCCEEDED) == (not statuses.possible_actions(now)), words
 
 
 @pytest.mark.django_db(transaction=True)

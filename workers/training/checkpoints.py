@@ -21,8 +21,9 @@ from torch import Tensor
 
 from workers.spec import GRPOSpec, MOPDSpec, SFTSpec
 from workers.stage_dir import MODEL_CARD, StageDir, step_name, step_of
+from workers.training.bad_spec import BadSpecError
 from workers.training.distributed import by_first, full, is_first, like, whole
-from workers.training.failures import BadSpecError, CorruptCheckpointError
+from workers.training.failures import CorruptCheckpointError
 from workers.training.lora import merged_weights
 from workers.training.optim import Optimizers
 from workers.training.policy import Policy, load_policy

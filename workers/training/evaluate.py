@@ -8,6 +8,7 @@ Validation comes first: a stage that chooses its teachers by it need not wait fo
 import os
 import sys
 import time
+from collections.abc import Mapping
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +28,7 @@ SPLITS: tuple[Split, ...] = ("validation", "test")
 def score(folder: StageDir, stop: StopRequest) -> Outcome:
     """Score the checkpoint of a scoring folder on all that is not scored yet."""
     from workers.training.checkpoints import load_checkpoint
+    from workers.training.domains import add_data
     from workers.training.policy import set_up_torch
     from workers.training.record import Reporter
     from workers.training.sampling import make_sampler
@@ -37,6 +39,7 @@ def score(folder: StageDir, stop: StopRequest) -> Outcome:
     scored = {(record.domain, record.split) for record in keep_whole_records(folder.scores, ScoreRecord)}
     report = Reporter(folder, len(wanted))
     report.tell("load", now=True)
+    add_data({name: folder.path / data for name, data in spec.data_folders.items()})
     policy = load_checkpoint(folder.path / spec.checkpoint_folder)
     sampler = make_sampler(policy)
     report.begin_steps(0)
@@ -47,10 +50,16 @@ def score(folder: StageDir, stop: StopRequest) -> Outcome:
             report.tell(f"score {benchmark.domain}")
             started = time.perf_counter()
             record = score_benchmark(policy, sampler, benchmark, split, spec.seed)
-            append_record(folder.scores, record)
+            append_record(folder.scores, with_rows(record, spec.digests))
             print(f"{benchmark.domain} {split}: {record.mean:.3f} in {time.perf_counter() - started:.2f} s", flush=True)
         report.step += 1
     return Outcome(status="done", step=len(wanted))
+
+
+def with_rows(record: ScoreRecord, digests: Mapping[str, str]) -> ScoreRecord:
+    """Say of a data set's score which rows it is about: other rows are another benchmark."""
+    digest = digests.get(record.domain)
+    return record.model_copy(update={"protocol": {**record.protocol, "rows": digest[:16]}}) if digest else record
 
 
 def score_benchmark(
@@ -67,7 +76,7 @@ def score_benchmark(
 
     after: answers per problem that are there already; whatever it is, these are others.
     """
-    from workers.training.domains import DOMAINS, benchmark_problems
+    from workers.training.domains import benchmark_problems, domain_of
     from workers.training.sampling import grade_rollouts, sample_rollouts
     from workers.training.seeds import torch_rng
 
@@ -81,7 +90,7 @@ def score_benchmark(
     return ScoreRecord(
         domain=benchmark.domain,
         split=split,
-        version=DOMAINS[benchmark.domain].VERSION,
+        version=domain_of(benchmark.domain).VERSION,
         protocol=_protocol(benchmark, n_problems),
         samples=k,
         after=after,

@@ -7,16 +7,13 @@ from safetensors import SafetensorError
 
 from workers.estimate import TooLargeError
 from workers.stage_dir import FolderBusyError, Outcome
+from workers.training.bad_spec import BadSpecError
 from workers.training.distributed import n_processes
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _DISK_WORDS = ("No space left on device", "os error 28", "Read-only file system", "os error 30", "Disk quota exceeded")
 _ALONE_WORDS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exit")
 _MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "Cannot allocate memory")
-
-
-class BadSpecError(ValueError):
-    """The spec asks for what cannot be done; the message says what and what to do instead."""
 
 
 class CorruptCheckpointError(RuntimeError):

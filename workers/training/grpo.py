@@ -9,7 +9,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from workers.catalogue import DOMAINS as CATALOGUE
+from workers.catalogue import describe
 from workers.spec import GRPOSpec, ResolvedStageSpec
 from workers.training.distributed import split_work
 from workers.training.loss import (
@@ -65,7 +65,7 @@ class GRPO:
     def grade(self, rollouts: list[Rollout]) -> None:
         """Reward each answer by its grade, or by the reward model where the reward is learned; cut-off ones as `overlong` says."""
         grade_rollouts(rollouts)
-        learned = [r for r in rollouts if CATALOGUE[r.problem.domain].learned_reward]
+        learned = [r for r in rollouts if describe(r.problem.domain).learned_reward]
         if learned:
             assert self.reward_model is not None
             for rollout, reward in zip(learned, split_work(learned, self.reward_model.rewards), strict=True):

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import torch
 
-from workers.training.failures import BadSpecError
+from workers.training.bad_spec import BadSpecError
 from workers.training.policy import Policy
 
 

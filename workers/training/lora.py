@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.spec import LoRASpec
-from workers.training.failures import BadSpecError
+from workers.training.bad_spec import BadSpecError
 from workers.training.policy import Policy
 
 ALL_LINEAR = "all-linear"

@@ -4,8 +4,10 @@ The probability of a token is the model's at the stage's sampling temperature, b
 sampler reports, and the trainer differentiates, the same quantity. Dropout stays off, so that both compute alike.
 """
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from workers.spec import FolderModelSpec, TinyModelSpec
-from workers.training.failures import BadSpecError
+from workers.training.bad_spec import BadSpecError
 from workers.training.norms import speed_up_norms
 from workers.training.packing import ATTENTION, Pack, SeesLayout, can_pack
-from workers.training.rollouts import Problem, Rollout
+from workers.training.rollouts import Problem, Rollout, Turn
 
 TEXTS_REMEMBERED = 2**15
 
@@ -66,11 +68,12 @@ class Policy:
         return list(dict.fromkeys(i for i in (self.tokenizer.eos_token_id, *more) if i is not None))
 
     def prompt_ids(self, problem: Problem, max_response_tokens: int = 0, *, thinking: bool | None = None) -> list[int]:
-        """Frame a problem as a chat's first turn; raises BadSpecError if no room is left for the response.
+        """Frame a problem as a chat that the answer goes on; raises BadSpecError if no room is left for the response.
 
         `thinking` is handed to the chat template, None leaves it to the template.
         """
-        ids = list(self._framed(problem.prompt, thinking))
+        turns = problem.turns or (Turn("user", problem.prompt),)
+        ids = list(self._framed(turns, problem.tools, thinking))
         if len(ids) + max_response_tokens > self.max_positions:
             raise BadSpecError(
                 f"a prompt of '{problem.domain}' has {len(ids)} tokens, which with {max_response_tokens} response tokens "
@@ -122,11 +125,13 @@ class Policy:
             logits_NV = cap * torch.tanh(logits_NV / cap)
         return logits_NV
 
-    def _frame(self, prompt: str, thinking: bool | None) -> tuple[int, ...]:
-        message = [{"role": "user", "content": prompt}]
-        options = {} if thinking is None else {"enable_thinking": thinking}
+    def _frame(self, turns: tuple[Turn, ...], tools: str, thinking: bool | None) -> tuple[int, ...]:
+        messages = [asdict(turn) for turn in turns]
+        options: dict[str, Any] = {} if thinking is None else {"enable_thinking": thinking}
+        if tools:
+            options["tools"] = json.loads(tools)
         return tuple(
-            self.tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=False, **options)
+            self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, **options)
         )
 
     def _encode(self, text: str) -> tuple[int, ...]:

@@ -5,12 +5,12 @@ from typing import Protocol
 
 import torch
 
-from workers.catalogue import DOMAINS
+from workers.catalogue import describe
 from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec
 from workers.stage_dir import StageDir
+from workers.training.bad_spec import BadSpecError
 from workers.training.checkpoints import load_checkpoint, save_checkpoint
 from workers.training.distributed import anyone, is_first
-from workers.training.failures import BadSpecError
 from workers.training.grpo import GRPO
 from workers.training.kernels import check_liger, use_liger
 from workers.training.lora import add_adapters, without_adapters
@@ -136,7 +136,7 @@ def _check_tokenizer(student: Policy, teacher: Policy, name: str, domain: str) -
 def _reward_model(
     folder: StageDir, spec: ResolvedStageSpec, stage: GRPOSpec, policy: Policy, report: Reporter, stop: StopRequest
 ) -> RewardModel | None:
-    learned = [name for name in stage.domains if DOMAINS[name].learned_reward]
+    learned = [name for name in stage.domains if describe(name).learned_reward]
     if not learned or stage.reward_model is None:
         return None
 

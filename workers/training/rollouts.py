@@ -4,13 +4,27 @@ from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
+class Turn:
+    """One message of a conversation; `role` is a chat template's: system, user, assistant, tool."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
 class Problem:
-    """One question of a domain; `key` names it across splits and runs, `reference` is what its grader needs."""
+    """One question of a domain; `key` names it across splits and runs, `reference` is what its grader needs.
+
+    A row of a data set names its `grader`, may ask in several `turns` (the prompt is the last) and may offer `tools`, a JSON list.
+    """
 
     domain: str
     key: str
     prompt: str
     reference: dict[str, object]
+    grader: str = ""
+    turns: tuple[Turn, ...] = ()
+    tools: str = ""
 
 
 @dataclass(frozen=True)

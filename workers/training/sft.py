@@ -6,7 +6,7 @@ Cross-entropy is the policy gradient of an answer that someone else wrote and th
 from torch import Tensor
 
 from workers.spec import ResolvedStageSpec, SFTSpec
-from workers.training.domains import DOMAINS
+from workers.training.domains import domain_of
 from workers.training.loss import Average, policy_gradient, sampled
 from workers.training.mixing import Mixture, step_rng
 from workers.training.packing import Tokens
@@ -33,7 +33,7 @@ class SFT:
         problems = self.mixture.problems_of(step, rng, for_demonstration=True)
         rollouts = []
         for group, problem in enumerate(problems):
-            text = DOMAINS[problem.domain].demonstrate(problem, rng, style_noise=self.stage.style_noise)
+            text = domain_of(problem.domain).demonstrate(problem, rng, style_noise=self.stage.style_noise)
             token_ids = self.policy.response_ids(text)
             prompt_ids = self.policy.prompt_ids(problem, len(token_ids))
             rollouts.append(

@@ -10,7 +10,7 @@ import sys
 
 from workers.spec import TopUpSpec
 from workers.stage_dir import Outcome, ScoreRecord, StageDir, append_record, keep_whole_records
-from workers.training.evaluate import score_benchmark
+from workers.training.evaluate import score_benchmark, with_rows
 from workers.training.process import StopRequest, Work, run_in_folder
 
 ROUND = 4  # answers per problem in one record: what a crash may cost
@@ -19,7 +19,7 @@ ROUND = 4  # answers per problem in one record: what a crash may cost
 def top_up(folder: StageDir, stop: StopRequest) -> Outcome:
     """Sample and grade answers until every problem has as many as the folder's spec asks for."""
     from workers.training.checkpoints import load_checkpoint
-    from workers.training.domains import DOMAINS
+    from workers.training.domains import add_data, domain_of
     from workers.training.policy import set_up_torch
     from workers.training.record import Reporter
     from workers.training.sampling import make_sampler
@@ -27,9 +27,11 @@ def top_up(folder: StageDir, stop: StopRequest) -> Outcome:
     set_up_torch()
     spec = TopUpSpec.model_validate_json(folder.spec.read_text())
     domain = spec.benchmark.domain
-    if spec.version != DOMAINS[domain].VERSION:
+    add_data({name: folder.path / data for name, data in spec.data_folders.items()})
+    version = domain_of(domain).VERSION
+    if spec.version != version:
         reason = (
-            f"found version {DOMAINS[domain].VERSION} of the problems of '{domain}', expected version {spec.version}, which "
+            f"found version {version} of the problems of '{domain}', expected version {spec.version}, which "
             "was scored; further answers would be to other problems, start a new run to score these"
         )
         return Outcome(status="failed", code="other_version", reason=reason)
@@ -45,7 +47,7 @@ def top_up(folder: StageDir, stop: StopRequest) -> Outcome:
         report.tell("sample", now=True)
         k = min(ROUND, spec.n_answers - n_answers)
         record = score_benchmark(policy, sampler, spec.benchmark, "test", spec.seed, k=k, after=n_answers)
-        append_record(folder.scores, record)
+        append_record(folder.scores, with_rows(record, spec.digests))
         n_answers += k
         report.step = n_answers - spec.n_scored
         print(f"{domain}: {n_answers} answers to each problem, {record.mean:.3f} of the last {k} right", flush=True)

@@ -23,6 +23,7 @@ from workers.spec import ResolvedStageSpec
 from workers.stage_dir import Outcome, StageDir, drop_records_after
 from workers.training.checkpoints import keep_checkpoint, load_resume, save_checkpoint, save_resume
 from workers.training.distributed import anyone, is_first, join, shard
+from workers.training.domains import add_data
 from workers.training.memory import check_memory
 from workers.training.optim import Optimizers, learning_rate_at
 from workers.training.policy import Policy, set_up_torch
@@ -58,6 +59,7 @@ def train(folder: StageDir, stop: StopRequest) -> Outcome:
     report = Reporter(folder, spec.stage.steps)
     check_memory(folder, spec)
     report.tell("load", now=True)
+    add_data({name: folder.path / data for name, data in spec.data_folders.items()})
     policy = trainable_policy(folder, spec)
     shard(policy, DTYPES[spec.stage.precision])
     optimizers = Optimizers(policy.model, spec.stage)

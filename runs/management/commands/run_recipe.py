@@ -3,6 +3,7 @@
 import sys
 import time
 from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
 
 from django.contrib.auth.models import User
@@ -12,6 +13,7 @@ from runs import lifecycle
 from runs.access import ensure_project
 from runs.management.serving import FIRST_PROJECT, FIRST_USER
 from runs.models import Status
+from runs.pins import pin_data_sets
 from runs.recipes import save_recipe
 from workers.recipe_text import RecipeError, load_recipe
 
@@ -34,14 +36,14 @@ class Command(BaseCommand):
         owner = User.objects.filter(username=user).first()
         if owner is None:
             raise CommandError(f"found no user '{user}'; run `make up` once, or name another with --user")
+        where = ensure_project(project, owner)
         try:
-            spec = load_recipe(recipe.read_text())
+            spec = load_recipe(recipe.read_text(), pin=partial(pin_data_sets, project=where))
         except OSError as error:
             raise CommandError(f"the recipe cannot be read: {error}") from None
         except RecipeError as error:
             lines = [f"  {problem.field}: {problem.message}" for problem in error.problems]
             raise CommandError("\n".join([f"{recipe} is refused:", *lines])) from None
-        where = ensure_project(project, owner)
         saved = save_recipe(project=where, spec=spec, user=owner)
         run = lifecycle.start_run(project=where, recipe=saved, user=owner, seed=seed)
         self.stdout.write(run.public_id)

@@ -1,31 +1,32 @@
 """Where problems come from: a module per domain, all of the same shape, and how their problems are split.
 
+A data set is a domain too, for the process whose spec names it (`add_data`): its problems are rows, not generated.
 To add a domain: its file here, an entry in `workers/catalogue.py`, a test. docs/domains.md walks through it.
 """
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Literal, Protocol, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from workers import catalogue
 from workers.training.rollouts import Grade, Problem
+
+if TYPE_CHECKING:
+    from workers.training.data_sets.domain import DataSetDomain
 
 Split = Literal["train", "validation", "test"]
 
 _MAX_DRAWS = 2000
 
 
-class DomainModule(Protocol):
-    """What the module of a domain offers. The module of a domain with a learned reward offers more: see `preference.py`."""
+class Domain(Protocol):
+    """What every domain offers, whether its problems are generated or rows of a data set."""
 
     VERSION: int
     """Goes up with any change to the problems or the grader, so that scores of different versions are never mixed."""
-
-    def make_problem(self, rng: random.Random, *, for_demonstration: bool = False) -> Problem:
-        """Make one problem of any split; a demonstration's may be easier than those of reinforcement learning and tests."""
-        ...
 
     def demonstrate(self, problem: Problem, rng: random.Random, *, style_noise: float) -> str:
         """Write an answer to learn from: the graded style, or with probability `style_noise` (0 to 1) another one."""
@@ -36,9 +37,33 @@ class DomainModule(Protocol):
         ...
 
 
+class DomainModule(Domain, Protocol):
+    """What the module of a domain offers. The module of a domain with a learned reward offers more: see `preference.py`."""
+
+    def make_problem(self, rng: random.Random, *, for_demonstration: bool = False) -> Problem:
+        """Make one problem of any split; a demonstration's may be easier than those of reinforcement learning and tests."""
+        ...
+
+
 DOMAINS: dict[str, DomainModule] = {
     name: cast(DomainModule, import_module(f"{__name__}.{name}")) for name in catalogue.DOMAINS
 }
+
+
+_DATA_SETS: dict[str, "DataSetDomain"] = {}
+
+
+def add_data(folders: Mapping[str, Path]) -> None:
+    """Make data sets domains of this process, by the names that its spec gives them; raises BadSpecError for one without rows."""
+    from workers.training.data_sets.domain import DataSetDomain
+
+    for name, folder in folders.items():
+        _DATA_SETS[name] = DataSetDomain(name, folder)
+
+
+def domain_of(name: str) -> Domain:
+    """Find a domain by its name; KeyError if there is none."""
+    return _DATA_SETS[name] if name in _DATA_SETS else DOMAINS[name]
 
 
 def split_of(key: str) -> Split:
@@ -51,6 +76,8 @@ def split_of(key: str) -> Split:
 
 def draw(domain: str, split: Split, rng: random.Random, *, for_demonstration: bool = False) -> Problem:
     """Draw a problem of one split."""
+    if domain in _DATA_SETS:
+        return _DATA_SETS[domain].draw(split, rng, for_demonstration=for_demonstration)
     module = DOMAINS[domain]
     for _ in range(_MAX_DRAWS):
         problem = module.make_problem(rng, for_demonstration=for_demonstration)
@@ -64,6 +91,8 @@ def benchmark_problems(domain: str, split: Split, n: int) -> list[Problem]:
 
     A longer list begins with the shorter one. Raises ValueError if the domain has fewer problems than n.
     """
+    if domain in _DATA_SETS:
+        return _DATA_SETS[domain].first(split, n)
     rng = random.Random(f"{domain}:{split}:{DOMAINS[domain].VERSION}")
     found: dict[str, Problem] = {}
     for _ in range(_MAX_DRAWS + 20 * n):

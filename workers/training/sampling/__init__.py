@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 
 from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec
+from workers.training.bad_spec import BadSpecError
 from workers.training.distributed import n_processes, split_work, whole
-from workers.training.domains import DOMAINS
-from workers.training.failures import BadSpecError
+from workers.training.domains import domain_of
 from workers.training.mixing import Mixture, step_rng
 from workers.training.policy import Policy
 from workers.training.rollouts import Grade, Problem, Rollout
@@ -106,5 +106,5 @@ def _grades(rollouts: list[Rollout]) -> list[Grade]:
     for domain in dict.fromkeys(r.problem.domain for r in rollouts):
         members = [row for row, r in enumerate(rollouts) if r.problem.domain == domain]
         problems, texts = [rollouts[row].problem for row in members], [rollouts[row].text for row in members]
-        found |= zip(members, DOMAINS[domain].grade(problems, texts), strict=True)
+        found |= zip(members, domain_of(domain).grade(problems, texts), strict=True)
     return [found[row] for row in range(len(rollouts))]

@@ -1,0 +1,187 @@
+"""Data sets: registering a team's own rows, in versions; where they lie, and how they are read.
+
+A process reads them (workers/training/data_sets/register.py), started by a task like a trainer. What it leaves in the
+folder stays as it is: a changed file is another version.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.urls import reverse
+from pydantic import BaseModel
+
+from runs import audit, lifecycle
+from runs.models import DataSet, Project, SourceKind, Status, ids
+from workers.catalogue import DOMAINS
+from workers.data_dir import DataDir, DataSourceSpec
+from workers.stage_dir import write_document
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class DataSetError(ValueError):
+    """Rows that cannot be registered as asked; `field` is what to change."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
+# Register -------------------------------------------------------------------------------------------------------
+
+
+def register_upload(
+    *, project: Project, user: User, asked: DataSourceSpec, file: "UploadedFile[Any]", form_key: str = ""
+) -> DataSet:
+    """Keep an uploaded file as it is, and queue the reading of it; raises DataSetError."""
+    _check_name(asked.name)
+    if (file.size or 0) > settings.MAX_UPLOAD_BYTES:
+        raise DataSetError(
+            "file",
+            f"found {file.size:,} bytes, expected at most {settings.MAX_UPLOAD_BYTES:,}; compress it (.jsonl.gz) or have it put "
+            "below a folder of DATA_DIRS and register it by its path",
+        )
+    public_id = ids.data_set_id()
+    kept = _folder(public_id).source / ("rows.jsonl.gz" if (file.name or "").endswith(".gz") else "rows.jsonl")
+    kept.parent.mkdir(parents=True)
+    try:
+        with open(kept, "wb") as handle:
+            for chunk in file.chunks():
+                handle.write(chunk)
+        found = _add(project, user, asked, SourceKind.UPLOAD, file.name or kept.name, public_id, form_key)
+    except BaseException:
+        shutil.rmtree(kept.parent.parent)
+        raise
+    if found.public_id != public_id:  # the same form was sent twice, and the other was faster
+        shutil.rmtree(kept.parent.parent)
+    return found
+
+
+def register_path(*, project: Project, user: User, asked: DataSourceSpec, form_key: str = "") -> DataSet:
+    """Queue the reading of a file or folder of the server; raises DataSetError."""
+    _check_name(asked.name)
+    allowed_source(asked.source)
+    return _add(project, user, asked, SourceKind.PATH, asked.source, ids.data_set_id(), form_key)
+
+
+def _check_name(name: str) -> None:
+    if name in DOMAINS:
+        raise DataSetError("name", f"found '{name}', which is the name of a domain; pick another name")
+
+
+def _add(
+    project: Project, user: User, asked: DataSourceSpec, kind: SourceKind, source: str, public_id: str, form_key: str
+) -> DataSet:
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=project.pk)  # two at once get two versions
+        twin = DataSet.objects.filter(project=project, form_key=form_key).first() if form_key else None
+        if twin is not None:
+            return twin
+        newest = DataSet.objects.filter(project=project, name=asked.name).order_by("-version").first()
+        added = DataSet.objects.create(
+            public_id=public_id,
+            project=project,
+            name=asked.name,
+            version=newest.version + 1 if newest else 1,
+            source_kind=kind,
+            source=source[:1000],
+            form=asked.form,
+            grader=asked.grader,
+            use=asked.use,
+            form_key=form_key or None,
+            created_by=user,
+        )
+        address = reverse("data:detail", args=[project.slug, added.name, added.version])
+        about = {"from": added.source[:200], "for": added.use}
+        audit.record(project, "data_set.registered", by=user, subject=str(added), url=address, after=about)
+        transaction.on_commit(lifecycle.tend_data)
+    return added
+
+
+def allowed_source(given: str) -> Path:
+    """Check that a path leads below a folder of DATA_DIRS without a detour; raises DataSetError, which tells nothing of elsewhere.
+
+    Asked again right before it is read. What somebody who may write below DATA_DIRS swaps after that is not seen.
+    """
+    path = Path(given.replace("\0", "\N{SYMBOL FOR NULL}"))
+    root = next((Path(root) for root in settings.DATA_DIRS if path.is_relative_to(root)), None)
+    if root is None or ".." in path.parts:
+        allowed = ", ".join(str(root) for root in settings.DATA_DIRS)
+        words = (
+            f"expected one without '..' below: {allowed}"
+            if allowed
+            else "and this server reads no paths; upload the file, or have DATA_DIRS name the folders that may be read"
+        )
+        raise DataSetError("path", f"found path '{given[:200]}', {words}")
+    try:
+        if link := next(_links(path, root), None):
+            raise DataSetError("path", f"found the symbolic link {link}, expected none; give the path that it leads to")
+        if not path.exists():
+            raise DataSetError("path", f"found nothing at '{given[:200]}'; check its spelling")
+    except OSError as error:
+        raise DataSetError("path", f"'{given[:200]}' cannot be read: {error.strerror}") from None
+    return path
+
+
+def _links(path: Path, root: Path) -> Iterator[Path]:
+    """Find symbolic links on the way to a path and, of a folder, in it."""
+    on_the_way = [path, *path.parents]
+    yield from (part for part in on_the_way[: on_the_way.index(root)] if part.is_symlink())
+    yield from (part for part in path.rglob("*") if part.is_symlink())
+
+
+# Read -----------------------------------------------------------------------------------------------------------
+
+
+def folder_of(data_set: DataSet) -> DataDir:
+    """Where a data set's rows lie, and the process that reads them works."""
+    return _folder(data_set.public_id)
+
+
+def _folder(public_id: str) -> DataDir:
+    return DataDir(Path(settings.ARTIFACTS_DIR) / "data_sets" / public_id)
+
+
+def write_source_spec(data_set: DataSet) -> None:
+    """Write the spec.json of a registration; raises DataSetError where the source may no longer be read."""
+    folder = folder_of(data_set)
+    is_upload = data_set.source_kind == SourceKind.UPLOAD
+    source = folder.source.relative_to(folder.path) if is_upload else allowed_source(data_set.source)
+    spec = DataSourceSpec.model_validate(
+        {name: getattr(data_set, name) for name in ("name", "form", "grader", "use")} | {"source": str(source)}
+    )
+    write_document(folder.process.spec, spec)
+
+
+def ready_versions(project: Project) -> dict[str, list[DataSet]]:
+    """The data sets that recipes may name: by name, each with its versions that were read, newest first."""
+    found: dict[str, list[DataSet]] = {}
+    for data_set in DataSet.objects.filter(project=project, status=Status.SUCCEEDED).order_by("name", "-version"):
+        found.setdefault(data_set.name, []).append(data_set)
+    return found
+
+
+def folders_of(project: Project, pins: Mapping[str, str]) -> dict[str, Path]:
+    """Find the rows that a recipe pins by name and digest, among a project's own; raises DataSetError where they are gone."""
+    rows = DataSet.objects.filter(project=project, digest__in=pins.values(), status=Status.SUCCEEDED)
+    found = {(data_set.name, data_set.digest): folder_of(data_set) for data_set in rows}
+    for name, digest in pins.items():
+        if (name, digest) not in found or not found[name, digest].rows.exists():
+            raise DataSetError("data_sets", f"found no rows {digest[:12]} of data set '{name}'; register them again")
+    return {name: found[name, digest].path for name, digest in pins.items()}
+
+
+def records_of(path: Path, kind: type[Record], *, start: int, n: int) -> list[Record]:
+    """Read some lines of rows.jsonl or bad_rows.jsonl, counted from 0, without holding the others."""
+    try:
+        with open(path, "rb") as handle:
+            return [kind.model_validate_json(line) for line in islice(handle, start, start + n)]
+    except FileNotFoundError:
+        return []

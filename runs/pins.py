@@ -1,0 +1,93 @@
+"""Pin data sets into a recipe: a plain document, before it is checked, gets the rows that its domains are to be.
+
+A name that is no domain of the catalogue is a data set of the project: the version that the document pins, or else the
+newest. What the document says of its rows is looked up, never believed.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from runs.data_sets import ready_versions
+from runs.models import DataSet, Project
+from workers.catalogue import DOMAINS
+from workers.recipe_text import FieldProblem, RecipeError
+from workers.spec import BenchmarkSpec
+
+_SIZES = {"n_problems": "test", "n_validation": "validation"}
+
+
+def pin_data_sets(document: object, project: Project) -> Any:
+    """Give a document's domains their rows, and its benchmarks no more problems than those have, where it says no number.
+
+    Raises RecipeError for a version that the project does not have. What has not the shape of a recipe is left as it is.
+    """
+    if not isinstance(document, dict):
+        return document
+    given = document.get("data_sets") or {}
+    if not isinstance(given, dict):
+        return document
+    named = [name for name in dict.fromkeys(_domains(document)) if name not in DOMAINS]
+    known = ready_versions(project) if named or given else {}
+    chosen = {name: _version(name, given.get(name), known[name]) for name in named if name in known}
+    lost = {name: pin for name, pin in given.items() if name in named and name not in known}
+    if lost:
+        name = next(iter(lost))
+        words = f"found data set '{name}', which this project does not have; register its rows here, or drop it"
+        raise RecipeError([FieldProblem(("data_sets", name), words, "unknown_data_set")])
+    kept = {name: pin for name, pin in given.items() if not isinstance(pin, dict)}  # for the check to refuse
+    pinned = {**document, "benchmarks": _sized(document.get("benchmarks"), chosen)}
+    if document.get("benchmarks") is None:
+        del pinned["benchmarks"]
+    return {**pinned, "data_sets": {name: pin_of(data_set) for name, data_set in chosen.items()} | kept}
+
+
+def pin_of(data_set: DataSet) -> dict[str, Any]:
+    """What a recipe says of a data set."""
+    facts = data_set.facts
+    return {"digest": facts.digest, "splits": facts.splits, "n_responses": facts.n_responses}
+
+
+def _version(name: str, pin: object, versions: list[DataSet]) -> DataSet:
+    digest = pin.get("digest") if isinstance(pin, dict) else None
+    if not digest:
+        return versions[0]
+    found = next((data_set for data_set in versions if data_set.digest == digest), None)
+    if found is None:
+        words = (
+            f"found rows {str(digest)[:12]} of data set '{name}', which this project does not have; leave the digest out to take "
+            f"the newest version, v{versions[0].version}"
+        )
+        raise RecipeError([FieldProblem(("data_sets", name, "digest"), words, "unknown_data_set")])
+    return found
+
+
+def _domains(document: dict[str, Any]) -> Iterator[str]:
+    """Name every domain of stages and benchmarks, as far as the document has their shape."""
+    for stage in _dicts(document.get("stages")):
+        for field in ("domains", "early_domains"):
+            weights = stage.get(field)
+            yield from (name for name in weights if isinstance(name, str)) if isinstance(weights, dict) else ()
+    yield from (item["domain"] for item in _dicts(document.get("benchmarks")) if isinstance(item.get("domain"), str))
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list | tuple) else []
+
+
+def _sized(benchmarks: Any, chosen: dict[str, DataSet]) -> Any:
+    if not isinstance(benchmarks, list | tuple):
+        return benchmarks
+    return [{**_sizes(item, chosen), **item} if isinstance(item, dict) else item for item in benchmarks]
+
+
+def _sizes(benchmark: dict[str, Any], chosen: dict[str, DataSet]) -> dict[str, Any]:
+    domain = benchmark.get("domain")
+    return sizes_for(chosen[domain]) if isinstance(domain, str) and domain in chosen else {}
+
+
+def sizes_for(data_set: DataSet) -> dict[str, int]:
+    """How many problems a benchmark on a data set has where nobody says: the usual number, or all there are."""
+    splits = data_set.facts.splits
+    return {
+        field: min(BenchmarkSpec.model_fields[field].default, splits.get(split, 0)) for field, split in _SIZES.items()
+    }
