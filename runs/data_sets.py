@@ -17,7 +17,7 @@ from django.db import transaction
 from django.urls import reverse
 from pydantic import BaseModel
 
-from runs import audit, lifecycle
+from runs import audit, ready
 from runs.models import DataSet, Project, SourceKind, Status, ids
 from workers.catalogue import DOMAINS
 from workers.data_dir import DataDir, DataSourceSpec
@@ -101,7 +101,7 @@ def _add(
         address = reverse("data:detail", args=[project.slug, added.name, added.version])
         about = {"from": added.source[:200], "for": added.use}
         audit.record(project, "data_set.registered", by=user, subject=str(added), url=address, after=about)
-        transaction.on_commit(lifecycle.tend_data)
+        transaction.on_commit(ready.tend_data)
     return added
 
 

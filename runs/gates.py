@@ -14,9 +14,9 @@ from runs import holds, notices
 from runs.drift.changes import Change
 from runs.drift.gates import ask_gate, finding_words, gate_words
 from runs.drift.matrix import ScoreMatrix
-from runs.lifecycle import tend
 from runs.matrices import score_matrix
 from runs.models import Checkpoint, GateCheck, GateOutcome, Run, Stage, Status
+from runs.ready import tend
 from workers.catalogue import DOMAINS
 from workers.spec import GateSpec
 

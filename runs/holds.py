@@ -1,7 +1,7 @@
 """Hold a run for review: no queued stage of it is claimed until somebody with the right releases it.
 
 A pause stops what runs; a hold lets it finish and be scored, so that there is something to review, and keeps who held the
-run and why. `lifecycle.ready_stages` heeds it in the same UPDATE that claims, so a stage starts before a hold or not at all.
+run and why. `ready.stages` heeds it in the same UPDATE that claims, so a stage starts before a hold or not at all.
 A gate of the recipe holds a run as a person does, but for `held_by`, which is empty; to release it is to approve.
 """
 
@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from runs import audit
 from runs.access import require
-from runs.lifecycle import NotPossibleError, tend
+from runs.lifecycle import NotPossibleError
 from runs.models import GateCheck, GateOutcome, Role, Run, Status
+from runs.ready import tend
 
 HOLD, RELEASE = Role.REVIEWER, Role.MAINTAINER  # who held a run releases it too
 APPROVE = Role.REVIEWER  # what a gate holds

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from runs import lifecycle
+from runs import lifecycle, ready
 from runs.data_sets import folders_of
 from runs.models import LeakCheck, Project, Status
 from workers.data_dir import LeakReport, LeakSpec
@@ -28,7 +28,7 @@ def queue_check(spec: RecipeSpec, project: Project, *, again: bool = False) -> L
         return None
     check, is_new = LeakCheck.objects.get_or_create(project=project, digest=_digest(pins), defaults={"pins": pins})
     if is_new:
-        transaction.on_commit(lifecycle.tend_data)
+        transaction.on_commit(ready.tend_data)
     elif again and check.status == Status.FAILED:
         lifecycle.read_again(check)
     return check

@@ -1,7 +1,7 @@
 """What may happen next: the only module that changes a status.
 
 Every change is one UPDATE whose WHERE repeats the status it starts from, so two workers, or a worker and a person, never
-both succeed. `attempt` fences late writers: whoever lost a claim changes 0 rows and learns it. Every path ends in `tend`,
+both succeed. `attempt` fences late writers: whoever lost a claim changes 0 rows and learns it. Every path ends in `ready.tend`,
 which sends a nudge for whatever is ready; a lost nudge is sent again by the beat.
 
     queued --claim--> running --finish--> succeeded
@@ -17,10 +17,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, PositiveSmallIntegerField, Q, QuerySet, When
+from django.db.models import Case, F, PositiveSmallIntegerField, Q, QuerySet, When
 from django.utils import timezone
 
-from runs import events
+from runs import events, ready
 from runs.models import (
     Attempt,
     Benchmark,
@@ -34,8 +34,7 @@ from runs.models import (
     Status,
     TopUp,
 )
-from runs.needs import unmet_needs, write_stages
-from runs.nudges import nudge
+from runs.needs import write_stages
 from runs.reasons import reason_in_words
 from workers.spec import FolderModelSpec
 
@@ -47,10 +46,6 @@ OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 OVER = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 RunWork = Stage | Checkpoint | TopUp
 Work = RunWork | DataSet | LeakCheck
-DATA_TASKS: dict[type[DataSet] | type[LeakCheck], str] = {
-    DataSet: "workers.register_data_set",
-    LeakCheck: "workers.find_leaks",
-}
 
 
 class NotPossibleError(ValueError):
@@ -89,117 +84,47 @@ def start_run(*, project: Project, recipe: Recipe, user: User, name: str = "", s
         write_stages(run, spec)
         if isinstance(spec.model, FolderModelSpec):
             Checkpoint.objects.create(run=run, stage=None, at_step=0, folder=spec.model.folder)
-        transaction.on_commit(lambda: tend(run))
+        transaction.on_commit(lambda: ready.tend(run))
     return run
-
-
-# Tend -----------------------------------------------------------------------------------------------------------
-
-
-def ready_stages() -> QuerySet[Stage]:
-    """The scheduler's query: stages that may be worked on, all they start from or learn from being there.
-
-    Of a held run nothing queued is; what a lost worker left running is, for it had started.
-    """
-    missing = unmet_needs().filter(stage=OuterRef("pk"))
-    held = Run.objects.filter(pk=OuterRef("run"), held_at__isnull=False)
-    return (
-        Stage.objects.filter(~Exists(missing)).filter(_is_claimable()).exclude(Q(status=Status.QUEUED) & Exists(held))
-    )
-
-
-def ready_checkpoints() -> QuerySet[Checkpoint]:
-    """Checkpoints that wait to be scored; of a stage's middle only while nothing else of the run waits for a worker."""
-    unfinished = Stage.objects.filter(pk=OuterRef("stage")).exclude(status=Status.SUCCEEDED)  # no join: see _claim
-    ends = Checkpoint.objects.filter(_is_claimable(), is_mid_stage=False).exclude(Exists(unfinished))
-    goes_first = Exists(ends.filter(run=OuterRef("run"))) | Exists(ready_stages().filter(run=OuterRef("run")))
-    being_made_anew = Q(is_mid_stage=False) & Exists(unfinished)
-    return (
-        Checkpoint.objects.filter(_is_claimable())
-        .exclude(being_made_anew)
-        .exclude(Q(is_mid_stage=True) & Q(goes_first))
-    )
-
-
-def ready_top_ups() -> QuerySet[TopUp]:
-    """Top-ups that wait for answers; a run that is paused, held or over has its checkpoints topped up all the same."""
-    being_made_anew = Q(checkpoint__stage__isnull=False) & ~Q(checkpoint__stage__status=Status.SUCCEEDED)
-    return TopUp.objects.exclude(being_made_anew).filter(_is_claimable())
-
-
-def _is_claimable() -> Q:
-    lost = Q(status=Status.RUNNING, lease_until__lt=timezone.now())
-    return Q(status=Status.QUEUED) | lost
-
-
-def tend(run: Run) -> None:
-    """Nudge workers about everything of this run that is ready."""
-    for stage in ready_stages().filter(run=run):
-        nudge("workers.train_stage", stage.pk, _queue(run))
-    for checkpoint in ready_checkpoints().filter(run=run):
-        nudge("workers.score_checkpoint", checkpoint.pk, _queue(run))
-    for top_up in ready_top_ups().filter(run=run):
-        nudge("workers.top_up", top_up.pk, _queue(run))
-    events.publish(run.public_id, "stages")
-
-
-def tend_all() -> None:
-    """Tend every run that has something ready; the beat calls this for whatever was lost."""
-    ready: Any = (ready_stages(), ready_checkpoints(), ready_top_ups())
-    waiting = {run for rows in ready for run in rows.values_list("run", flat=True)}
-    for run in Run.objects.filter(pk__in=waiting):
-        tend(run)
-    tend_data()
-
-
-def tend_data() -> None:
-    """Nudge workers about data sets to be read, and compared."""
-    for kind, task in DATA_TASKS.items():
-        for pk in kind.objects.filter(_is_claimable()).values_list("pk", flat=True):
-            nudge(task, pk, "cpu")
-
-
-def _go_on(work: Work) -> None:
-    """Nudge workers about what the end of this work makes ready, or what it leaves to be done."""
-    if isinstance(work, RunWork):
-        tend(work.run)
-    else:
-        tend_data()
-
-
-def _queue(run: Run) -> str:
-    return settings.FOLDER_MODEL_QUEUE if run.document["model"]["kind"] == "folder" else "cpu"
 
 
 # Claim, beat, end: what workers do ------------------------------------------------------------------------------
 
 
+def _go_on(work: Work) -> None:
+    """Nudge workers about what the end of this work makes ready, or what it leaves to be done."""
+    if isinstance(work, RunWork):
+        ready.tend(work.run)
+    else:
+        ready.tend_data()
+
+
 def claim_stage(pk: int, *, worker: str) -> Claim | None:
     """Take a ready stage; None if another worker was faster or it is no longer ready."""
-    return _claim(ready_stages(), Stage, pk, worker)
+    return _claim(ready.stages(), Stage, pk, worker)
 
 
 def claim_checkpoint(pk: int, *, worker: str) -> Claim | None:
     """Take a checkpoint for scoring; None if another worker was faster."""
-    return _claim(ready_checkpoints(), Checkpoint, pk, worker)
+    return _claim(ready.checkpoints(), Checkpoint, pk, worker)
 
 
 def claim_top_up(pk: int, *, worker: str) -> Claim | None:
     """Take a top-up; None if another worker was faster."""
-    return _claim(ready_top_ups(), TopUp, pk, worker)
+    return _claim(ready.top_ups(), TopUp, pk, worker)
 
 
 def claim_data(kind: type[DataSet] | type[LeakCheck], pk: int, *, worker: str) -> Claim | None:
     """Take a data set to be read, or a check of some; None if another worker was faster."""
-    return _claim(kind.objects.filter(_is_claimable()), kind, pk, worker)
+    return _claim(ready.data(kind), kind, pk, worker)
 
 
-def _claim(ready: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
+def _claim(waiting: Any, kind: type[Work], pk: int, worker: str) -> Claim | None:
     # A row that another worker has just changed is looked at again, but only by the conditions on the row itself: were
     # they inside a subquery, as a join would put them, both workers would have it.
     now, lost = timezone.now(), When(status=Status.RUNNING, then=F("kills") + 1)  # still running: its worker was lost
     with transaction.atomic():
-        changed = ready.filter(pk=pk).update(
+        changed = waiting.filter(pk=pk).update(
             status=Status.RUNNING,
             attempt=F("attempt") + 1,
             kills=Case(lost, default=F("kills"), output_field=PositiveSmallIntegerField()),
@@ -244,7 +169,7 @@ def finish_stage(claim: Claim, *, folder: str) -> bool:
             return False
         Checkpoint.objects.get_or_create(run=stage.run, stage=stage, at_step=stage.n_steps, defaults={"folder": folder})
         _end_attempt(claim, "succeeded")
-    tend(stage.run)
+    ready.tend(stage.run)
     return True
 
 
@@ -311,7 +236,7 @@ def _add_checkpoint(maker: Stage, *, defaults: dict[str, Any], **identity: Any) 
         status = now if now in (Status.PAUSED, Status.CANCELLED) else Status.QUEUED
         _, is_new = Checkpoint.objects.get_or_create(run=maker.run, **identity, defaults={**defaults, "status": status})
     if is_new:
-        tend(maker.run)
+        ready.tend(maker.run)
 
 
 def _held(claim: Claim) -> Any:
@@ -367,13 +292,13 @@ def retry_stage(stage: Stage) -> None:
     if not asked.update(**_queued_afresh()):
         now = Stage.objects.get(pk=stage.pk).status
         raise NotPossibleError(f"stage '{stage.name}' is {now}, only a failed or cancelled one can be retried")
-    tend(stage.run)
+    ready.tend(stage.run)
 
 
 def read_again(work: DataSet | LeakCheck) -> None:
     """Queue what failed to be read or compared; harmless where it is queued already."""
     type(work).objects.filter(pk=work.pk, status=Status.FAILED).update(**_queued_afresh())
-    tend_data()
+    ready.tend_data()
 
 
 def score_again(checkpoint: Checkpoint) -> None:
@@ -388,7 +313,7 @@ def score_again(checkpoint: Checkpoint) -> None:
         raise NotPossibleError(
             f"{checkpoint} is {checkpoint.status}, only one whose scoring is over can be scored again"
         )
-    tend(checkpoint.run)
+    ready.tend(checkpoint.run)
 
 
 def queue_top_up(checkpoint: Checkpoint, benchmark: Benchmark, *, samples: int, by: User) -> TopUp | None:
@@ -404,7 +329,7 @@ def queue_top_up(checkpoint: Checkpoint, benchmark: Benchmark, *, samples: int, 
     _queue_sources(Stage.objects.none(), Checkpoint.objects.none(), over)
     if not is_new and not over.update(**asked, **_queued_afresh(), step=0, n_steps=0):
         return None
-    transaction.on_commit(lambda: tend(checkpoint.run))
+    transaction.on_commit(lambda: ready.tend(checkpoint.run))
     return row
 
 
@@ -430,7 +355,7 @@ def _move(run: Run, sources: tuple[Status, ...], target: Status, action: str) ->
         raise NotPossibleError(
             f"cannot {action} {run}: nothing of it is {words}; reload the page to see what is possible"
         )
-    tend(run)
+    ready.tend(run)
 
 
 def _queued_afresh() -> dict[str, Any]:

@@ -20,7 +20,7 @@ from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from runs import estimates, events, gates, ingest, lifecycle, resolve
+from runs import estimates, events, gates, ingest, lifecycle, ready, resolve
 from runs.data_sets import DataSetError
 from runs.models import Checkpoint, Stage, TopUp
 from workers import launch
@@ -75,7 +75,7 @@ def _stop_children(**_: Any) -> None:
 @shared_task(name="workers.tend_all")
 def tend_all() -> None:
     """Send again whatever nudge was lost, and check gates that nobody came to check."""
-    lifecycle.tend_all()
+    ready.tend_all()
     gates.check_all_gates()
 
 
@@ -125,7 +125,7 @@ def score_checkpoint(checkpoint_id: int) -> None:
         nonlocal is_validated
         if not is_validated and not ingest.missing_scores(checkpoint, VALIDATION):
             ingest.ingest_scores(checkpoint, VALIDATION)
-            lifecycle.tend(checkpoint.run)
+            ready.tend(checkpoint.run)
             is_validated = True
         return {}
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from runs.lifecycle import ready_checkpoints, ready_stages
+from runs import ready
 from runs.models import Checkpoint, Stage
 
 UNCLAIMED_SECONDS = 60  # ready work that lies longer than this says that no worker listens
@@ -65,5 +65,5 @@ def _worker() -> str:
     if any(kind.objects.filter(status="running", lease_until__gte=now).exists() for kind in (Stage, Checkpoint)):
         return "heard"
     overdue = now - timedelta(seconds=UNCLAIMED_SECONDS)
-    is_silent = any(ready.filter(queued_at__lt=overdue).exists() for ready in (ready_stages(), ready_checkpoints()))
+    is_silent = any(ready.filter(queued_at__lt=overdue).exists() for ready in (ready.stages(), ready.checkpoints()))
     return "silent" if is_silent else "idle"

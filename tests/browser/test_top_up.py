@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from runs import lifecycle
+from runs import lifecycle, ready
 from runs.models import Run
 from tests.browser.served import sign_in
 from tests.web.some_runs import a_project, a_run, finish, top_up_all
@@ -34,7 +34,7 @@ def test_top_up_of_an_undecided_cell(page: Page, address: str, run: Run) -> None
     claim = lifecycle.claim_top_up(run.top_ups.get(checkpoint__stage__name="if_rl").pk, worker="host:3")
     assert claim is not None
     lifecycle.beat(claim, step=1, n_steps=3, substep="sample")
-    lifecycle.tend(run)  # tells the open page
+    ready.tend(run)  # tells the open page
     expect(cell.locator("#top-up progress")).to_have_attribute("value", "1")
     lifecycle.release(claim)
     page.evaluate("window.isTheSamePage = true")

@@ -2,7 +2,7 @@
 
 from django.contrib.auth.models import User
 
-from runs import gates, ingest, lifecycle, resolve
+from runs import gates, ingest, lifecycle, ready, resolve
 from runs.lifecycle import Claim
 from runs.models import Checkpoint, Membership, Project, Role, Run, Stage, TopUp
 from runs.recipes import save_recipe
@@ -87,7 +87,7 @@ def finish(run: Run, *names: str) -> None:
 
 def score_all(run: Run) -> None:
     """Score whatever waits for it."""
-    for waiting in lifecycle.ready_checkpoints().filter(run=run):
+    for waiting in ready.checkpoints().filter(run=run):
         claimed = lifecycle.claim_checkpoint(waiting.pk, worker="host:2")
         assert claimed is not None
         assert isinstance(claimed.work, Checkpoint)
@@ -100,7 +100,7 @@ def score_all(run: Run) -> None:
 
 def top_up_all(run: Run) -> None:
     """Sample whatever further answers wait for it."""
-    for waiting in lifecycle.ready_top_ups().filter(run=run):
+    for waiting in ready.top_ups().filter(run=run):
         claimed = lifecycle.claim_top_up(waiting.pk, worker="host:3")
         assert claimed is not None
         assert isinstance(claimed.work, TopUp)

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.test import Client
 
-from runs import lifecycle
+from runs import lifecycle, ready
 from runs.models import Benchmark, Checkpoint, Role, Run, Score, Status
 from runs.report import drift_report
 from tests.web.some_runs import a_member, finish
@@ -115,7 +115,7 @@ def test_what_is_scored_or_under_way_is_not_queued_again(finished: Run, ada: Cli
     assert 'form="score-again"' not in _page(ada)
     ada.post(f"{DRIFT}score/", {"row": "warm"})
     assert "has all its scores; nothing was queued" in _page(ada)
-    assert not lifecycle.ready_checkpoints().exists()
+    assert not ready.checkpoints().exists()
     assert ada.post(f"{DRIFT}score/", {"row": "nothing"}).status_code == 404
     assert ada.get(f"{DRIFT}score/").status_code == 405
 
@@ -124,7 +124,7 @@ def test_a_lost_score_of_one_benchmark_can_be_restored(finished: Run, ada: Clien
     _score(finished, "warm").delete()
     assert "its scoring left this benchmark out" in _page(ada)
     ada.post(f"{DRIFT}score/", {"row": "warm"})
-    assert lifecycle.ready_checkpoints().get().stage == finished.stages.get(name="warm")
+    assert ready.checkpoints().get().stage == finished.stages.get(name="warm")
     ada.post(f"{DRIFT}score/", {"row": "warm"})
     assert "only one whose scoring is over can be scored again" in _page(ada)
 

@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from runs import lifecycle, reviews, statuses
+from runs import lifecycle, ready, reviews, statuses
 from runs.drift.comparability import why_incomparable
 from runs.exchange.published import import_sample, sample_names
 from runs.models import Role, Run
@@ -67,13 +67,13 @@ def test_in_the_list_it_is_no_finished_run(sample: Run, client: Client) -> None:
 
 def test_nothing_of_it_can_be_queued(sample: Run, client: Client) -> None:
     assert statuses.possible_actions(sample) == []
-    assert not lifecycle.ready_stages().exists()
-    assert not lifecycle.ready_checkpoints().exists()
+    assert not ready.stages().exists()
+    assert not ready.checkpoints().exists()
     sample.checkpoints.get(stage__name="rlhf").scores.all().delete()
     assert 'form="score-again"' not in client.get(DRIFT).content.decode()
     client.post(f"{DRIFT}score/", {"row": "rlhf"})
     assert "were published elsewhere; there are no weights to score" in client.get(DRIFT).content.decode()
-    assert not lifecycle.ready_checkpoints().exists()
+    assert not ready.checkpoints().exists()
 
 
 def test_it_is_never_joined_with_measured_scores(sample: Run, client: Client) -> None:

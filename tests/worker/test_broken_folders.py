@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.db import IntegrityError
 
-from runs import ingest, lifecycle
+from runs import ingest, lifecycle, ready
 from runs.models import Checkpoint, Metric, Run, Stage, Status
 from tests.web.some_runs import a_project, a_recipe, a_run
 from workers import launch, tasks
@@ -298,7 +298,7 @@ def test_two_workers_share_branches(background, monkeypatch) -> None:
     _train(run)
     monkeypatch.setenv("FAKE_STEP_S", "0.2")
     for _ in range(2):  # two workers, each with all nudges
-        background(lambda: [_train(run, stage.name) for stage in lifecycle.ready_stages().filter(run=run)] and None)
+        background(lambda: [_train(run, stage.name) for stage in ready.stages().filter(run=run)] and None)
     both = lambda: {stage.name for stage in run.stages.filter(status=Status.RUNNING, step__gte=1)}  # noqa: E731
     _wait_for(lambda: both() == {"if_rl", "side_rl"})
     _wait_for(lambda: run.stages.filter(status=Status.SUCCEEDED).count() == 3)

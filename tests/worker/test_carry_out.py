@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runs import ingest, lifecycle, resolve
+from runs import ingest, lifecycle, ready, resolve
 from runs.models import Checkpoint, Metric, Run, Stage, Status
 from tests.web.some_runs import a_run
 from tests.worker.fake_trainer import read_weights
@@ -27,7 +27,7 @@ def _train(run: Run, name: str) -> None:
 
 
 def _score_all(run: Run) -> None:
-    for checkpoint in lifecycle.ready_checkpoints().filter(run=run):
+    for checkpoint in ready.checkpoints().filter(run=run):
         tasks.score_checkpoint(checkpoint.pk)
 
 
@@ -59,7 +59,7 @@ def test_a_cascade_goes_from_stage_to_stage_until_all_is_scored(run: Run) -> Non
     for name in ("warm", "if_rl"):
         _train(run, name)
         assert _stage(run, name).status == Status.SUCCEEDED, _stage(run, name).failure_reason
-    assert not lifecycle.ready_stages().filter(run=run).exists()  # mopd chooses teachers by scores
+    assert not ready.stages().filter(run=run).exists()  # mopd chooses teachers by scores
     _score_all(run)
     _train(run, "mopd")
     _score_all(run)
@@ -77,7 +77,7 @@ def test_teachers_are_chosen_as_soon_as_all_is_validated(run: Run, background, m
         tasks.score_checkpoint(checkpoint.pk)
     monkeypatch.setenv("FAKE_SCORE_S", "0.4")
     background(lambda: tasks.score_checkpoint(if_rl.pk))
-    _wait_for(lambda: lifecycle.ready_stages().filter(run=run).exists())
+    _wait_for(lambda: ready.stages().filter(run=run).exists())
     assert Checkpoint.objects.get(pk=if_rl.pk).status == Status.RUNNING  # its test problems are not scored yet
     assert set(if_rl.scores.values_list("benchmark__split", flat=True)) == {"validation"}
     chosen_early = resolve._teachers(_stage(run, "mopd"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runs import ingest, lifecycle
+from runs import ingest, lifecycle, ready
 from runs.models import Checkpoint, Run, Stage, Status
 from tests.web.some_runs import claim
 from workers import launch, tasks
@@ -52,7 +52,7 @@ def test_retry_makes_a_damaged_start_anew_with_the_same_weights(run: Run, damage
     reason = "checkpoint warm/step_000006 is damaged: model.safetensors is not what was written"
     lifecycle.fail(claim(_stage(run, "if_rl")), code="corrupt_checkpoint", reason=reason)
     lifecycle.retry_stage(_stage(run, "if_rl"))
-    assert [stage.name for stage in lifecycle.ready_stages().filter(run=run)] == ["warm"]
+    assert [stage.name for stage in ready.stages().filter(run=run)] == ["warm"]
     _train(run)
     assert weights.read_text() == before
     _train(run, "if_rl")
@@ -68,7 +68,7 @@ def test_retry_leaves_a_start_that_is_whole_as_it_is(run: Run, monkeypatch) -> N
     _train(run)
     assert _stage(run).status == Status.SUCCEEDED
     assert (_folder(run).checkpoint(6) / "model.safetensors").stat().st_mtime_ns == written_at
-    assert [stage.name for stage in lifecycle.ready_stages().filter(run=run)] == ["if_rl"]
+    assert [stage.name for stage in ready.stages().filter(run=run)] == ["if_rl"]
 
 
 def test_retry_of_a_scoring_makes_its_damaged_checkpoint_anew(run: Run) -> None:
@@ -79,7 +79,7 @@ def test_retry_of_a_scoring_makes_its_damaged_checkpoint_anew(run: Run) -> None:
     assert scoring is not None
     lifecycle.fail(scoring, code="corrupt_checkpoint", reason="damaged")
     lifecycle.retry(run)
-    assert not lifecycle.ready_checkpoints().filter(pk=checkpoint.pk).exists()  # it waits for its weights
+    assert not ready.checkpoints().filter(pk=checkpoint.pk).exists()  # it waits for its weights
     _train(run)
     assert not weights.read_text().startswith("!")
     tasks.score_checkpoint(checkpoint.pk)

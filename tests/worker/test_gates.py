@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 
-from runs import gates, holds, ingest, lifecycle, resolve
+from runs import gates, holds, ingest, lifecycle, ready, resolve
 from runs.access import RoleTooLowError
 from runs.lifecycle import NotPossibleError
 from runs.models import AuditEntry, Checkpoint, GateCheck, ItemResult, Notice, NoticeKind, Role, Run, Stage, Status
@@ -57,7 +57,7 @@ def test_a_gate_holds_and_a_reviewer_lets_the_run_go_on(held: Run) -> None:
         "gate 1 (after if_rl, STEM may not lose more than 5 points by more than noise since"
     )
     assert ": after if_rl, STEM changed by −" in held.hold_reason
-    assert not lifecycle.ready_stages().exists()
+    assert not ready.stages().exists()
     check = GateCheck.objects.get()
     assert (check.outcome, check.approved_at) == ("held", None)
     assert check.changes[0]["is_lost"]
@@ -126,7 +126,7 @@ def test_what_a_lost_worker_left_is_checked_by_the_beat(monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setattr(gates, "check_gates", lambda run: None)  # the worker died before it came to it
         finish(run, "if_rl")
-    assert not lifecycle.ready_stages().filter(run=run).exists()
+    assert not ready.stages().filter(run=run).exists()
     gates.check_all_gates()
     assert _fresh(run).held_at is not None
 

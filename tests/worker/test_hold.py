@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from runs import holds, lifecycle
+from runs import holds, lifecycle, ready
 from runs.access import RoleTooLowError
 from runs.lifecycle import NotPossibleError
 from runs.models import AuditEntry, Role, Run, Stage, Status
@@ -45,7 +45,7 @@ def test_what_runs_finishes_and_is_scored_and_nothing_further_starts(run: Run, g
     assert _fresh(run).status == Status.RUNNING
     assert lifecycle.finish_stage(running, folder="if_rl/checkpoints/step_000006")
     assert _fresh(run).status == Status.AWAITING_REVIEW
-    assert lifecycle.ready_checkpoints().filter(run=run).exists()
+    assert ready.checkpoints().filter(run=run).exists()
     mopd = run.stages.get(name="mopd")
     assert lifecycle.claim_stage(mopd.pk, worker="host:1") is None
     holds.release(run, by=grace)
@@ -56,7 +56,7 @@ def test_a_held_stage_is_claimed_once_it_is_released(run: Run, grace: User) -> N
     holds.hold(run, reason="wait", by=grace)
     warm = run.stages.get(name="warm")
     assert lifecycle.claim_stage(warm.pk, worker="host:1") is None
-    assert not lifecycle.ready_stages().filter(run=run).exists()
+    assert not ready.stages().filter(run=run).exists()
     holds.release(run, by=grace)
     assert claim(warm).attempt == 1
 
@@ -64,7 +64,7 @@ def test_a_held_stage_is_claimed_once_it_is_released(run: Run, grace: User) -> N
 def test_other_runs_go_on(run: Run, grace: User) -> None:
     other = a_run(run.project)
     holds.hold(run, reason="wait", by=grace)
-    assert lifecycle.ready_stages().get().run == other
+    assert ready.stages().get().run == other
 
 
 def test_a_stage_whose_worker_is_lost_is_taken_over(run: Run, grace: User) -> None:
@@ -76,9 +76,9 @@ def test_a_stage_whose_worker_is_lost_is_taken_over(run: Run, grace: User) -> No
 
 def test_release_nudges_workers(run: Run, grace: User, monkeypatch: pytest.MonkeyPatch) -> None:
     nudged: list[str] = []
-    monkeypatch.setattr(lifecycle, "nudge", lambda task, pk, queue: nudged.append(task))
+    monkeypatch.setattr(ready, "nudge", lambda task, pk, queue: nudged.append(task))
     holds.hold(run, reason="wait", by=grace)
-    lifecycle.tend_all()
+    ready.tend_all()
     assert nudged == []
     holds.release(run, by=grace)
     assert nudged == ["workers.train_stage"]
@@ -115,7 +115,7 @@ def test_a_held_run_can_be_paused_cancelled_and_retried(run: Run, ada: User) -> 
     lifecycle.pause(run)
     assert _fresh(run).status == Status.PAUSED
     lifecycle.resume(run)
-    assert not lifecycle.ready_stages().exists()
+    assert not ready.stages().exists()
     lifecycle.cancel(run)
     assert _fresh(run).status == Status.CANCELLED
     lifecycle.retry(run)

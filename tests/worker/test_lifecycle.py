@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from runs import lifecycle, statuses
+from runs import lifecycle, ready, statuses
 from runs.lifecycle import NotPossibleError
 from runs.models import Checkpoint, Run, Stage, Status
 from tests.web.some_runs import a_project, a_recipe, a_run, begin, claim, finish, score_all
@@ -26,7 +26,7 @@ def _stage(run: Run, name: str) -> Stage:
 
 
 def _ready(run: Run) -> list[str]:
-    return [stage.name for stage in lifecycle.ready_stages().filter(run=run)]
+    return [stage.name for stage in ready.stages().filter(run=run)]
 
 
 def _lose_lease(stage: Stage) -> None:
@@ -164,15 +164,15 @@ def test_what_does_not_fit_the_status_is_refused_in_words(run: Run) -> None:
 
 def test_the_beat_finds_whatever_was_lost(run: Run, monkeypatch) -> None:
     nudged: list[tuple[str, int]] = []
-    monkeypatch.setattr(lifecycle, "nudge", lambda task, pk, queue: nudged.append((task, pk)))
-    lifecycle.tend_all()
+    monkeypatch.setattr(ready, "nudge", lambda task, pk, queue: nudged.append((task, pk)))
+    ready.tend_all()
     assert nudged == [("workers.train_stage", _stage(run, "warm").pk)]
     begin(run, "warm")
     nudged.clear()
-    lifecycle.tend_all()
+    ready.tend_all()
     assert nudged == []
     _lose_lease(_stage(run, "warm"))
-    lifecycle.tend_all()
+    ready.tend_all()
     assert nudged == [("workers.train_stage", _stage(run, "warm").pk)]
 
 
@@ -184,7 +184,7 @@ def test_every_checkpoint_is_scored_once(run: Run) -> None:
     assert scoring is not None
     assert lifecycle.claim_checkpoint(base.pk, worker="host:2") is None
     assert lifecycle.finish_scoring(scoring)
-    assert not lifecycle.ready_checkpoints().filter(run=run).exists()
+    assert not ready.checkpoints().filter(run=run).exists()
     score_all(run)
 
 

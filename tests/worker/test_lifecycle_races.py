@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 import pytest
 from django.db import connections
 
-from runs import lifecycle, statuses
+from runs import lifecycle, ready, statuses
 from runs.lifecycle import NotPossibleError
 from runs.models import Checkpoint, Run, Stage, Status
 from runs.models.claim import STORED
@@ -75,7 +75,7 @@ def test_cancel_at_the_moment_a_stage_finishes(run: Run, _again: int) -> None:
     stage, made = run.stages.get(name="warm"), Checkpoint.objects.filter(run=run, stage__name="warm")
     assert stage.status == (Status.SUCCEEDED if finished else Status.CANCELLED)
     assert [checkpoint.status for checkpoint in made] == ([Status.CANCELLED] if finished else [])
-    assert not lifecycle.ready_stages().filter(run=run).exists()
+    assert not ready.stages().filter(run=run).exists()
     assert _fresh(run).status == Status.CANCELLED
 
 
@@ -98,10 +98,10 @@ def test_a_base_noticed_after_a_pause_or_cancel_is_not_scored_meanwhile(run: Run
     act(run)
     lifecycle.add_base_checkpoint(run, folder="warm/checkpoints/step_000000")
     assert run.checkpoints.get().status == then
-    assert not lifecycle.ready_checkpoints().filter(run=run).exists()
+    assert not ready.checkpoints().filter(run=run).exists()
     assert _fresh(run).status == then
     (lifecycle.resume if act is lifecycle.pause else lifecycle.retry)(run)
-    assert lifecycle.ready_checkpoints().filter(run=run).exists()
+    assert ready.checkpoints().filter(run=run).exists()
 
 
 def test_a_stage_of_a_cancelled_run_that_is_retried_shows_that_it_runs(run: Run) -> None:
@@ -122,11 +122,11 @@ def test_a_failed_scoring_that_holds_up_mopd_says_so_and_retry_is_the_way_out(ru
     lifecycle.fail(scoring, code="error", reason="the scorer broke; see the log")
     now = _fresh(run)
     assert now.status == Status.FAILED
-    assert not lifecycle.ready_stages().filter(run=run).exists()
+    assert not ready.stages().filter(run=run).exists()
     assert verdict(now, {}) == "Scoring if_rl failed: the scorer broke."
     assert "retry" in statuses.possible_actions(now)
     lifecycle.retry(now)
-    assert [checkpoint.stage.name for checkpoint in lifecycle.ready_checkpoints().filter(run=run)] == ["if_rl"]
+    assert [checkpoint.stage.name for checkpoint in ready.checkpoints().filter(run=run)] == ["if_rl"]
     assert _fresh(run).status == Status.RUNNING
 
 

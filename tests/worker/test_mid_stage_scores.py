@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runs import ingest, lifecycle, reviews
+from runs import ingest, lifecycle, ready, reviews
 from runs.drift import matrix_text
 from runs.lifecycle import NotPossibleError
 from runs.matrices import mid_stage_cells, score_matrix
@@ -32,7 +32,7 @@ def _middle(run: Run) -> list[Checkpoint]:
 
 
 def _ready(run: Run) -> list[str]:
-    return [str(checkpoint) for checkpoint in lifecycle.ready_checkpoints().filter(run=run)]
+    return [str(checkpoint) for checkpoint in ready.checkpoints().filter(run=run)]
 
 
 def _add_middle(run: Run, *steps: int) -> None:
@@ -49,10 +49,10 @@ def test_they_wait_for_whatever_else_of_the_run_waits_for_a_worker(run: Run) -> 
     assert lifecycle.finish_stage(claimed, folder="if_rl/checkpoints/step_000006")
     assert _ready(run) == ["if_rl at step 6"]  # the stage's end goes first: the next stage waits for its gate
     Checkpoint.objects.filter(run=run, at_step=6).update(status=Status.SUCCEEDED, gates_checked_at="2026-01-01T00:00Z")
-    assert lifecycle.ready_stages().filter(run=run).exists() or lifecycle.ready_checkpoints().filter(run=run).exists()
+    assert ready.stages().filter(run=run).exists() or ready.checkpoints().filter(run=run).exists()
     run.stages.filter(name="mopd").update(document={})
     run.stages.get(name="mopd").needs.update(with_scores=False)
-    assert lifecycle.ready_stages().get(run=run).name == "mopd"
+    assert ready.stages().get(run=run).name == "mopd"
     assert _ready(run) == []
     assert lifecycle.claim_checkpoint(_middle(run)[0].pk, worker="host:2") is None
     begin(run, "mopd")
@@ -100,7 +100,7 @@ def test_they_are_scored_beside_the_stage_and_shown_as_points_only(
         tasks.train_stage(run.stages.get(name=name).pk)
 
     def score() -> None:
-        for checkpoint in lifecycle.ready_checkpoints().filter(run=run):
+        for checkpoint in ready.checkpoints().filter(run=run):
             tasks.score_checkpoint(checkpoint.pk)
 
     train("warm")
@@ -113,7 +113,7 @@ def test_they_are_scored_beside_the_stage_and_shown_as_points_only(
     assert run.checkpoints.filter(is_mid_stage=True, status=Status.SUCCEEDED).exists()
     training.join(timeout=60)
     monkeypatch.setenv("FAKE_STEP_S", "0")
-    assert not lifecycle.ready_stages().filter(run=run).exists()  # the gate waits for the scores of the end
+    assert not ready.stages().filter(run=run).exists()  # the gate waits for the scores of the end
     score()
     train("mopd")
     while _ready(run):

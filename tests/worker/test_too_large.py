@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runs import estimates, ingest, lifecycle
+from runs import estimates, ingest, lifecycle, ready
 from runs.models import Run, Status
 from workers import tasks
 
@@ -62,7 +62,7 @@ def test_more_processes_than_gpus_fail_before_anything_starts(run: Run, monkeypa
 
 def test_scoring_puts_the_scores_into_the_card(run: Run) -> None:
     tasks.train_stage(run.stages.get(name="warm").pk)
-    for checkpoint in lifecycle.ready_checkpoints().filter(run=run):
+    for checkpoint in ready.checkpoints().filter(run=run):
         tasks.score_checkpoint(checkpoint.pk)
     checkpoint = run.checkpoints.get(stage__name="warm")
     mean = checkpoint.scores.get(benchmark__domain="stem", benchmark__split="test").mean
@@ -79,6 +79,6 @@ def test_a_card_that_cannot_be_written_costs_no_score(run: Run, monkeypatch: pyt
 
     tasks.train_stage(run.stages.get(name="warm").pk)
     monkeypatch.setattr(ingest, "write_text", full)
-    for checkpoint in lifecycle.ready_checkpoints().filter(run=run):
+    for checkpoint in ready.checkpoints().filter(run=run):
         tasks.score_checkpoint(checkpoint.pk)
     assert run.checkpoints.get(stage__name="warm").is_scored

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from runs import ingest, lifecycle, reviews, top_ups
+from runs import ingest, ready, reviews, top_ups
 from runs.lifecycle import NotPossibleError
 from runs.models import ItemResult, Run, Score, Status, TopUp
 from runs.standings import standing_of
@@ -129,8 +129,8 @@ def test_scoring_again_keeps_the_answers_of_a_top_up(run: Run) -> None:
 
 def test_the_beat_finds_a_top_up_whose_nudge_was_lost(run: Run, monkeypatch) -> None:
     asked, nudged = ask(run), []
-    monkeypatch.setattr(lifecycle, "nudge", lambda task, pk, run: nudged.append((task, pk)))
-    lifecycle.tend_all()
+    monkeypatch.setattr(ready, "nudge", lambda task, pk, run: nudged.append((task, pk)))
+    ready.tend_all()
     assert {(task, pk) for task, pk in nudged if task == "workers.top_up"} == {("workers.top_up", a.pk) for a in asked}
 
 
