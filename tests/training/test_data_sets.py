@@ -160,3 +160,10 @@ def test_a_data_set_draws_and_grades_like_a_domain(tmp_path: Path) -> None:
 
 def test_the_web_knows_every_grader_by_its_name() -> None:
     assert list(catalogue.GRADERS) == list(GRADERS)
+
+
+def test_what_may_hold_a_grader_up_is_judged_in_a_process_of_its_own(tmp_path: Path) -> None:
+    rows = [{"prompt": "half of 1?", "answer": "1/2", "verifier": "maths"}]
+    domain = DataSetDomain("own", kept(tmp_path, rows, use="train").path)
+    problem = domain.draw("train", random.Random(0))
+    assert [grade.value for grade in domain.grade([problem] * 2, [r"\boxed{0.5}", r"\boxed{2}"])] == [1.0, 0.0]
