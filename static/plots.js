@@ -96,8 +96,17 @@
     delete layout.width;
     delete layout.height;
     await window.Plotly.react(canvas, figure.data, layout, { ...CONFIG, ...figure.config });
+    if (!drawn.has(canvas)) tellPoints(canvas);
     for (const drawing of canvas.querySelectorAll(".main-svg")) drawing.setAttribute("aria-hidden", "true"); // the box's label says it
     drawn.set(canvas, text);
+  }
+
+  // Others on the page may follow what is pointed at: "plot-point" (detail: null when no more), "plot-point-chosen".
+  function tellPoints(canvas) {
+    const tell = (name, detail) => canvas.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
+    canvas.on("plotly_hover", ({ points }) => tell("plot-point", { x: points[0].x }));
+    canvas.on("plotly_unhover", () => tell("plot-point", null));
+    canvas.on("plotly_click", ({ points }) => tell("plot-point-chosen", { x: points[0].x }));
   }
 
   function say(box, message) {

@@ -1,5 +1,7 @@
 """The drift page in a real browser: what is drawn, what a cell opens, and what stays while a run goes on."""
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -60,6 +62,27 @@ def test_each_domain_is_a_plot_of_its_own(page: Page, address: str, run: Run) ->
     expect(page.locator("#curves .xtick text", has_text="if_rl")).to_have_count(1)  # the lowest alone names checkpoints
     tops = page.locator("#curves > .plot-canvas").evaluate_all("panels => panels.map((panel) => panel.offsetTop)")
     assert tops == [0, 230]
+
+
+def test_matrix_and_curves_point_at_each_other(page: Page, address: str, run: Run) -> None:
+    _open(page, address, run)
+    _drawn(page, "#curves")
+    expect(page.locator("#curves[data-drawn]")).to_be_visible()
+    first, second = (page.locator("#curves > .plot-canvas").nth(at) for at in (0, 1))
+    _cell(page, "if_rl", "instructions").focus()
+    expect(first.locator(".hoverlayer .hovertext")).to_contain_text("if_rl")
+    expect(second.locator(".hoverlayer .hovertext")).to_have_count(0)
+    _cell(page, "mopd", "stem").hover()
+    expect(second.locator(".hoverlayer .hovertext")).to_contain_text("mopd")
+    expect(first.locator(".hoverlayer .hovertext")).to_have_count(0)
+    first.locator(".scatterlayer .point").last.hover(force=True)
+    expect(page.locator(".matrix [data-pointed]")).to_have_count(1)
+    expect(page.locator(".matrix [data-pointed] .cell-link")).to_have_attribute(
+        "title", re.compile("mopd · Instruction")
+    )
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.locator("#cell-title")).to_contain_text("Instruction following")
 
 
 def test_a_cell_opens_its_flips_where_the_page_is(page: Page, address: str, run: Run) -> None:
