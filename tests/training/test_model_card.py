@@ -20,7 +20,7 @@ SPEC = ResolvedStageSpec(
 
 
 def score(domain: str, split: str, mean: float) -> CardScore:
-    return CardScore(domain, split, 1, {"samples_per_problem": 4}, mean, 1)
+    return CardScore(domain, split, 1, {"n_problems": 1}, mean, 1, samples=4)
 
 
 def front_matter(card: str) -> dict:

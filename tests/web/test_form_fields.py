@@ -8,6 +8,7 @@ from runs.pages.form_fields import Problems, fields_of, hint_of, plain_settings,
 from workers.recipe_text import FieldProblem
 from workers.spec import (
     BenchmarkSpec,
+    GateSpec,
     GRPOSpec,
     LoRASpec,
     MOPDSpec,
@@ -17,7 +18,7 @@ from workers.spec import (
     TinyModelSpec,
 )
 
-SPECS = (RecipeSpec, TinyModelSpec, SFTSpec, GRPOSpec, MOPDSpec, RewardModelSpec, LoRASpec, BenchmarkSpec)
+SPECS = (RecipeSpec, TinyModelSpec, SFTSpec, GRPOSpec, MOPDSpec, RewardModelSpec, LoRASpec, BenchmarkSpec, GateSpec)
 DRAWN_BY_HAND = {
     "kind",
     "domains",
@@ -28,6 +29,8 @@ DRAWN_BY_HAND = {
     "model",
     "stages",
     "benchmarks",
+    "gates",
+    "data_sets",
 }
 
 
