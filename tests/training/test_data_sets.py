@@ -120,6 +120,16 @@ def test_equal_rows_have_equal_digests_whatever_file_they_lie_in(tmp_path: Path)
     assert summary_of(kept(tmp_path / "other", QUESTIONS[:2])).digest != digest
 
 
+PACKED = gzip.compress(json.dumps(QUESTIONS[0]).encode() * 100)
+
+
+@pytest.mark.parametrize("held", [b"{}", PACKED[:-20], PACKED[:40] + b"\0" * 20 + PACKED[60:]])
+def test_a_damaged_gzip_is_refused_in_words(tmp_path: Path, held: bytes) -> None:
+    (tmp_path / "rows.jsonl.gz").write_bytes(held)
+    with pytest.raises(BadSpecError, match=r"found rows.jsonl.gz that gzip cannot read .*; pack it again"):
+        register_file(tmp_path, "rows.jsonl.gz")
+
+
 def test_a_benchmark_has_no_training_rows_and_keys_keep_their_split(tmp_path: Path) -> None:
     keys = [f"{number:016x}" for number in range(500)]
     assert {split_of(key, "benchmark") for key in keys} == {"validation", "test"}

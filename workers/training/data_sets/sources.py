@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +47,22 @@ def _files(source: Path) -> list[Path]:
 def _lines(path: Path) -> Iterator[bytes]:
     """Give whole lines; of one that is too long, its beginning, which then is no JSON."""
     with gzip.open(path) if path.name.endswith(".gz") else open(path, "rb") as handle:
-        while line := handle.readline(MAX_LINE_BYTES + 1):
+        while line := _line(handle, path):
             beginning = line
             while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
-                line = handle.readline(MAX_LINE_BYTES + 1)
+                line = _line(handle, path)
             yield beginning
+
+
+def _line(handle: BufferedIOBase, path: Path) -> bytes:
+    """Read a line, or as much of it as may be; raises BadSpecError where the file is no gzip, or not all of one."""
+    try:
+        return handle.readline(MAX_LINE_BYTES + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise BadSpecError(
+            f"found {path.name} that gzip cannot read ({error}), expected a whole gzipped file; pack it again, or send it as it "
+            "is under a name without .gz"
+        ) from None
 
 
 def _parse(line: bytes) -> dict[str, Any] | BadRowError:
