@@ -132,13 +132,18 @@ def test_entropy_bonus_and_kl_penalty_enter_the_loss(policy):
 
 @pytest.mark.parametrize("divergence", ["sampled_token", "full_vocabulary"])
 def test_a_student_that_equals_its_teacher_has_nothing_to_learn(policy, divergence):
-    method = mopd(policy, {"stem": policy}, divergence=divergence)
-    rollouts = method.sample(1)
-    policy.model.zero_grad()
-    losses = token_losses(method, rollouts)
-    losses.losses_N.sum().backward()
-    assert max(float(p.grad.abs().max()) for p in policy.model.parameters()) < 1e-5
-    assert float(losses.stats["reverse_kl"].abs().max()) < 1e-6
+    def largest_slope(teacher: Policy) -> tuple[float, float]:
+        method = mopd(policy, {"stem": teacher}, divergence=divergence)
+        policy.model.zero_grad()
+        losses = token_losses(method, method.sample(1))
+        losses.losses_N.sum().backward()
+        slope = max(float(p.grad.abs().max()) for p in policy.model.parameters())
+        return slope, float(losses.stats["reverse_kl"].abs().max())
+
+    # the log-probs of student and teacher round alike only as far as floats do
+    slope, reverse_kl = largest_slope(policy)
+    assert slope < 1e-4 * largest_slope(build_policy(TINY, seed=5))[0]
+    assert reverse_kl < 1e-6
 
 
 def test_each_domain_learns_from_its_own_teacher(policy):
