@@ -25,7 +25,7 @@ from django.urls import reverse  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 from sesame.utils import get_query_string  # noqa: E402
 
-from runs.models import Run  # noqa: E402
+from runs.models import DataSet, Project, Proposal, Run, Thread  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
@@ -69,22 +69,44 @@ def take_all(browser: Browser, address: str, run: Run, folder: Path) -> None:
 
 
 def pages_of(run: Run) -> dict[str, str]:
-    """The pages of a project with a run."""
+    """The pages of a project with a run, and of what else it happens to hold."""
     slug, number, last = run.project.slug, run.number, run.stages.order_by("position").last()
     assert last is not None
+    drift = reverse("runs:drift", args=(slug, number))
     return {
         "runs": reverse("runs:list", args=(slug,)),
         "run": reverse("runs:detail", args=(slug, number)),
         "stage": reverse("runs:stage", args=(slug, number, last.name)),
-        "drift": reverse("runs:drift", args=(slug, number)),
-        "drift-previous": reverse("runs:drift", args=(slug, number)) + f"?show=previous&cell={last.name}:coding",
+        "drift": drift,
+        "drift-previous": f"{drift}?show=previous&cell={last.name}:coding",
+        "threads": reverse("runs:threads", args=(slug, number)),
         "new-run": reverse("runs:new", args=(slug,)),
         "recipes": reverse("recipes:list", args=(slug,)),
         "recipe": reverse("recipes:detail", args=(slug, run.recipe.name, run.recipe.version)),
+        "data": reverse("data:list", args=(slug,)),
+        "data-new": reverse("data:new", args=(slug,)),
         "members": reverse("members", args=(slug,)),
+        "audit": reverse("audit", args=(slug,)),
+        "inbox": reverse("inbox"),
         "tokens": reverse("tokens"),
         "api": reverse("api-docs"),
+        **_pages_of_what_is_there(run.project),
     }
+
+
+def _pages_of_what_is_there(project: Project) -> dict[str, str]:
+    """One page for each data set, proposal and thread, and the comparison where there are two runs."""
+    slug, found = project.slug, {}
+    for data in DataSet.objects.filter(project=project):
+        found[f"data-{data.name}-{data.version}"] = reverse("data:detail", args=(slug, data.name, data.version))
+    for number, proposal in enumerate(Proposal.objects.filter(project=project)):
+        found[f"proposal-{number}"] = reverse("proposal", args=(slug, proposal.public_id))
+    for number, thread in enumerate(Thread.objects.filter(run__project=project)):
+        found[f"thread-{number}"] = reverse("thread", args=(slug, thread.public_id))
+    numbers = project.runs.order_by("number").values_list("number", flat=True)
+    if len(numbers) > 1:
+        found["compare"] = reverse("runs:compare", args=(slug,)) + "?" + "&".join(f"run={n}" for n in numbers)
+    return found
 
 
 def open_page(browser: Browser, address: str, user: User, *, width: int, theme: str) -> Page:

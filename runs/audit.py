@@ -23,6 +23,7 @@ ACTIONS = {
     "gate.approved": "approved after a gate held",
     "gate.warned": "warned of",
     "score.topped_up": "asked for more answers to",
+    "score.top_up_cancelled": "cancelled the top-up of",
 }
 
 

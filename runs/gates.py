@@ -17,12 +17,9 @@ from runs.drift.matrix import ScoreMatrix
 from runs.matrices import score_matrix
 from runs.models import Checkpoint, GateCheck, GateOutcome, Run, Stage, Status
 from runs.ready import tend
-from workers.catalogue import DOMAINS
 from workers.spec import GateSpec
 
 logger = logging.getLogger(__name__)
-
-_TITLES = {domain: info.title for domain, info in DOMAINS.items()}
 
 
 def gates_of(run: Run) -> list[GateSpec]:
@@ -33,7 +30,7 @@ def gates_of(run: Run) -> list[GateSpec]:
 def rule_words(gate: GateSpec) -> str:
     """Say what a gate forbids and what follows, in a sentence."""
     follows = "hold the run" if gate.then == "hold" else "warn"
-    return f"{gate_words(gate, _TITLES)}; else {follows}"
+    return f"{gate_words(gate)}; else {follows}"
 
 
 def check_gates(run: Run) -> None:
@@ -108,7 +105,7 @@ def _checked(checkpoint: Checkpoint, matrix: ScoreMatrix, position: int, gate: G
         checkpoint=checkpoint,
         position=position,
         outcome=outcome,
-        rule=gate_words(gate, _TITLES),
+        rule=gate_words(gate),
         found=finding_words(matrix, gate, finding, row),
         changes=[_facts(change, is_lost=change in finding.lost) for change in finding.changes],
     )

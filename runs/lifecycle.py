@@ -333,6 +333,15 @@ def queue_top_up(checkpoint: Checkpoint, benchmark: Benchmark, *, samples: int, 
     return row
 
 
+def cancel_top_ups(asked: QuerySet[TopUp]) -> list[TopUp]:
+    """End those of these top-ups that are under way; what was sampled stays, and another top-up goes on from there."""
+    ending = {"status": Status.CANCELLED, "finished_at": timezone.now(), **_AT_REST}
+    ended = [row for row in asked if TopUp.objects.filter(pk=row.pk, status__in=OPEN).update(**ending)]
+    for row in ended:
+        events.tell(row, "stages")
+    return ended
+
+
 def _queue_sources(stages: QuerySet[Stage], scorings: QuerySet[Checkpoint], top_ups: QuerySet[TopUp]) -> None:
     """Queue again whatever left weights that these could not read: its worker makes anew what is damaged, if anything is."""
     unreadable = {"status": Status.FAILED, "failure_code__in": UNREADABLE}

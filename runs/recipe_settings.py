@@ -16,7 +16,7 @@ ABSENT = _Absent()
 
 
 def settings_of(document: dict[str, Any]) -> Iterator[tuple[Key, Any]]:
-    """List a recipe's settings; a stage, benchmark or gate has a line for the whole of it, in words."""
+    """List a recipe's settings; a stage, benchmark, data set or gate has a line for the whole of it, in words."""
     for name, value in document.items():
         if name == "stages":
             for stage in value:
@@ -32,6 +32,10 @@ def settings_of(document: dict[str, Any]) -> Iterator[tuple[Key, Any]]:
                 yield from flat_settings(f"gate {number}", gate)
         elif name == "model":
             yield from flat_settings("model", value)
+        elif name == "data_sets":
+            for data_set, pin in value.items():
+                yield (f"data set {data_set}", ""), f"version {pin['digest'][:12]}"
+                yield from flat_settings(f"data set {data_set}", pin)
         else:
             yield ("recipe", name), value
 

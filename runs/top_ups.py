@@ -65,6 +65,25 @@ def top_up(run: Run, *, domain: str, before: str, after: str, by: User, seen: in
     return queued
 
 
+def cancel(run: Run, *, domain: str, before: str, after: str, by: User) -> list[TopUp]:
+    """End what is under way for a change, whoever asked for it; raises NotPossibleError where nothing is."""
+    asked = top_ups_of(run, domain, before, after)
+    with transaction.atomic():
+        ended = lifecycle.cancel_top_ups(run.top_ups.filter(pk__in=[top_up.pk for top_up in asked.values()]))
+        if not ended:
+            raise NotPossibleError("nothing of this change is being topped up; reload the page", "not_under_way")
+        rows = {top_up.pk: row for row, top_up in asked.items()}
+        audit.record(
+            run.project,
+            "score.top_up_cancelled",
+            by=by,
+            subject=f"{drift_report(run).matrix.column(domain).title} in {run}",
+            url=_address(run, f"{after}:{domain}", before),
+            before={rows[top_up.pk]: top_up.samples for top_up in ended},
+        )
+    return ended
+
+
 def _plan_or_refuse(matrix: ScoreMatrix, domain: str, before: str, after: str) -> TopUpPlan:
     change = change_between(matrix, domain, before, after)
     if before == after or change.p_value is None:
@@ -93,16 +112,19 @@ def _record(
 ) -> None:
     scores = {score.checkpoint_id: (row, score) for row, score in scores_of_domain(run, domain).items()}
     found = {scores[asked.checkpoint_id][0]: scores[asked.checkpoint_id][1].samples for asked in queued}
-    address = reverse("runs:drift", args=(run.project.slug, run.number))
     audit.record(
         run.project,
         "score.topped_up",
         by=by,
         subject=f"{matrix.column(domain).title} in {run}",
-        url=f"{address}?cell={key}&before={before}#cell",
+        url=_address(run, key, before),
         before=dict(found),
         after=dict.fromkeys(found, queued[0].samples),
     )
+
+
+def _address(run: Run, key: str, before: str) -> str:
+    return f"{reverse('runs:drift', args=(run.project.slug, run.number))}?cell={key}&before={before}#cell"
 
 
 def _alpha(matrix: ScoreMatrix) -> float:

@@ -19,10 +19,13 @@ from runs.models import Run
 from runs.report import drift_report
 
 
-class TopUpAsked(Input):
+class ChangeAsked(Input):
     row = serializers.CharField(help_text="The checkpoint: a row's key of the run's drift")
     column = serializers.CharField(help_text="The benchmark's domain")
     reference = serializers.CharField(help_text="The row's key that it is compared with")
+
+
+class TopUpAsked(ChangeAsked):
     samples = serializers.IntegerField(
         required=False,
         allow_null=True,
@@ -70,6 +73,26 @@ class TopUps(APIView):
         answer = whole(_rows(run).filter(pk__in=[found.pk for found in queued]), TopUpOut)
         answer.status_code = 202
         return answer
+
+
+class CancelTopUps(APIView):
+    @operation(
+        "cancel_top_ups",
+        "Cancel the top-ups of a change",
+        about="End what is under way for both checkpoints of a change. What was sampled stays, and another top-up goes on "
+        "from there. 409 with not_under_way where nothing is.",
+        answer=TOP_UPS,
+        body=ChangeAsked,
+        problems=(404, 409),
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        run = find_run(request, public_id, needs=top_ups.ASK)
+        asked = ChangeAsked(data=request.data)
+        asked.is_valid(raise_exception=True)
+        row, column, reference = (asked.validated_data[name] for name in ("row", "column", "reference"))
+        _insist_on_scores(drift_report(run).matrix, column, row=row, reference=reference)
+        ended = top_ups.cancel(run, domain=column, before=reference, after=row, by=person(request))
+        return whole(_rows(run).filter(pk__in=[top_up.pk for top_up in ended]), TopUpOut)
 
 
 def _rows(run: Run) -> Any:

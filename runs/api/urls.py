@@ -41,7 +41,7 @@ from runs.api.threads import (
     Threads,
 )
 from runs.api.tokens import TokenDetail, Tokens
-from runs.api.top_ups import TopUps
+from runs.api.top_ups import CancelTopUps, TopUps
 from runs.api.unknown import NAME as UNKNOWN
 from runs.api.unknown import UnknownAddress
 
@@ -101,6 +101,7 @@ urlpatterns = [
     path("runs/<id:public_id>/gates/", RunGates.as_view(), name="api-gates"),
     path("runs/<id:public_id>/drift/", RunDrift.as_view(), name="api-drift"),
     path("runs/<id:public_id>/top-ups/", TopUps.as_view(), name="api-top-ups"),
+    path("runs/<id:public_id>/top-ups/cancel/", CancelTopUps.as_view(), name="api-cancel-top-ups"),
     path("runs/<id:public_id>/threads/", Threads.as_view(), name="api-threads"),
     path("threads/<id:public_id>/", ThreadDetail.as_view(), name="api-thread"),
     path("threads/<id:public_id>/comments/", Comments.as_view(), name="api-comments"),

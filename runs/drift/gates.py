@@ -5,13 +5,14 @@
 The changes that one gate asks about are one family: Holm's correction is over them, not over the whole row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runs.drift import words
 from runs.drift.changes import Change, correct, find_changes_of_row
 from runs.drift.intervals import ALPHA
 from runs.drift.matrix import ScoreMatrix
+from workers.catalogue import describe
 from workers.spec import GateSpec
 
 _SINCE = {"start": "since the start", "previous": "since the checkpoint before", "peak": "since its best earlier score"}
@@ -41,10 +42,10 @@ def ask_gate(matrix: ScoreMatrix, gate: GateSpec, row: str) -> GateFinding:
     return GateFinding(changes, tuple(change for change in changes if _trips(gate, change)))
 
 
-def gate_words(gate: GateSpec, titles: Mapping[str, str]) -> str:
-    """Say what a gate forbids, as half a sentence; `titles` are those of the domains."""
+def gate_words(gate: GateSpec) -> str:
+    """Say what a gate forbids, as half a sentence."""
     after = f"after {gate.after}" if gate.after else "after every stage"
-    domain = titles.get(gate.domain, gate.domain) if gate.domain else "a domain that an earlier stage trained"
+    domain = describe(gate.domain).title if gate.domain else "a domain that an earlier stage trained"
     loss = f"more than {gate.drop:g} points" if gate.drop else "anything"
     noise = " by more than noise" if gate.significant else ""
     return f"{after}, {domain} may not lose {loss}{noise} {_SINCE[gate.since]}"

@@ -23,6 +23,7 @@ from workers.catalogue import GRADERS
 from workers.data_dir import BadRowRecord, DataSourceSpec, RowRecord
 
 PER_PAGE = 50
+SPLITS = ("train", "validation", "test")  # in the order of their use
 USES = {
     "split": "Train and measure: 60 % train, 20 % validation, 20 % test",
     "train": "Train only",
@@ -152,6 +153,7 @@ def _contents(request: HttpRequest, data_set: DataSet) -> dict[str, Any]:
         "bad_share": facts.n_bad / max(facts.n_rows + facts.n_bad + facts.n_repeated, 1),
         "bins": [(up_to, n, 100 * n / most) for up_to, n in facts.histogram],
         "use": USES[data_set.use],
+        "splits": [(split, facts.splits[split]) for split in SPLITS if split in facts.splits],
         "page": rows,
         "rows": records_of(folder.rows, RowRecord, start=rows.start_index() - 1, n=PER_PAGE),
         "bad_page": bad,

@@ -20,6 +20,7 @@ from runs.pages.baseline import Baseline, find_baseline
 from runs.pages.drift_figures import draw
 from runs.pages.drift_view import SHOWS, DriftView, read_view
 from runs.pages.find import find_run
+from runs.pages.gates import gates_section
 from runs.pages.matrix_view import matrix_foot, matrix_rows, shown_changes
 from runs.pages.measures_view import measure_views
 from runs.pages.missing_scores import missing_views
@@ -72,6 +73,7 @@ def report_context(
         "baseline": baseline,
         "measures": measure_views(report, baseline),
         "recoveries": [recovery_view(found, run) for found in report.recoveries],
+        "gates": gates_section(run),
         "protocols": [
             (column.title, cell.version, _how(cell))
             for column in matrix.columns

@@ -98,12 +98,32 @@ def top_up(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         queued = top_ups.top_up(run, domain=domain, before=before, after=after, by=request.user, seen=seen)
         checkpoints = words.listed([str(row.checkpoint) for row in queued])
         messages.success(request, f"Queued: up to {queued[0].samples} answers to each problem from {checkpoints}.")
+    return redirect(_cell_address(run, domain, before, after))
+
+
+@require_POST
+def cancel_top_up(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """End what is under way for a change."""
+    assert isinstance(request.user, User)
+    run = find_run(request, slug, number, needs=top_ups.ASK)
+    domain, before, after = (request.POST.get(name, "") for name in ("domain", "before", "after"))
+    if domain not in {column.domain for column in drift_report(run).matrix.columns}:
+        raise Http404
+    with refusals_told(request):
+        ended = top_ups.cancel(run, domain=domain, before=before, after=after, by=request.user)
+        messages.success(request, f"Cancelled: {words.listed([f'top-up of {row.checkpoint}' for row in ended])}.")
+    return redirect(_cell_address(run, domain, before, after))
+
+
+def _cell_address(run: Run, domain: str, before: str, after: str) -> str:
     query = urlencode({"cell": f"{after}:{domain}", "before": before}, safe=":")
-    return redirect(f"{reverse('runs:drift', args=(run.project.slug, run.number))}?{query}#cell")
+    return f"{reverse('runs:drift', args=(run.project.slug, run.number))}?{query}#cell"
 
 
 def _line(row: str, top_up: TopUp) -> TopUpLine:
     status = top_up.shown_status
     if status == Status.FAILED:
         return TopUpLine(row, top_up, f"failed: {top_up.failure_reason}", remedy(top_up.failure_code))
+    if status == Status.CANCELLED:
+        return TopUpLine(row, top_up, "cancelled; another top-up goes on from what was sampled")
     return TopUpLine(row, top_up, _WAITS.get(status) or top_up.substep or "is starting")

@@ -51,6 +51,7 @@ run_pages: tuple[list[URLPattern | URLResolver], str] = (
                     path("<int:number>/drift/export/<str:name>", drift_export.export, name="drift-export"),
                     path("<int:number>/drift/score/", missing_scores.score_again, name="score-again"),
                     path("<int:number>/drift/top-up/", top_ups.top_up, name="top-up"),
+                    path("<int:number>/drift/top-up/cancel/", top_ups.cancel_top_up, name="cancel-top-up"),
                     path("<int:number>/threads/", threads.run_threads, name="threads"),
                     path("<int:number>/hold/", run_page.hold, name="hold"),
                     path("<int:number>/release/", run_page.release, name="release"),

@@ -74,10 +74,10 @@ def test_what_cannot_be_compared_trips_nothing_and_has_a_reason() -> None:
 
 def test_words() -> None:
     gate = GateSpec(after="rl", drop=5.0)
-    assert gate_words(gate, TITLES) == (
+    assert gate_words(gate) == (
         "after rl, a domain that an earlier stage trained may not lose more than 5 points by more than noise since the checkpoint before"
     )
-    assert gate_words(GateSpec(domain="stem", drop=2.5, significant=False, since="peak"), TITLES) == (
+    assert gate_words(GateSpec(domain="stem", drop=2.5, significant=False, since="peak")) == (
         "after every stage, STEM may not lose more than 2.5 points since its best earlier score"
     )
     found = finding_words(SCORES, gate, ask_gate(SCORES, gate, "rl"), "rl")

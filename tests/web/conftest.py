@@ -4,19 +4,24 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from runs.models import Role, Run
+from runs.models import Project, Role, Run
 from tests.web.some_runs import a_member, a_project, a_run, finish
 
 
 @pytest.fixture
-def run() -> Run:
-    return a_run(a_project())
+def project() -> Project:
+    return a_project()
 
 
 @pytest.fixture
-def ada(run: Run, client: Client) -> Client:
-    """A browser in which the owner of the run is signed in."""
-    client.force_login(run.created_by)
+def run(project: Project) -> Run:
+    return a_run(project)
+
+
+@pytest.fixture
+def ada(project: Project, client: Client) -> Client:
+    """A browser in which the owner of the project is signed in."""
+    client.force_login(project.memberships.get(role=Role.OWNER).user)
     return client
 
 

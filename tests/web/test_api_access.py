@@ -24,7 +24,10 @@ ACTIONS = {name for name in NAMES if name.startswith("api-run-")} | {"api-stage-
 OF_PROPOSALS = {f"api-proposal-{action}" for action in ("review", "renew", "withdraw", "promote", "export")}
 OF_THREADS = {"api-comments", "api-thread-resolve", "api-thread-reopen"}
 POSTED = (
-    ACTIONS | OF_PROPOSALS | OF_THREADS | {"api-hold", "api-release", "api-estimate", "api-notices-read"}
+    ACTIONS
+    | OF_PROPOSALS
+    | OF_THREADS
+    | {"api-hold", "api-release", "api-cancel-top-ups", "api-estimate", "api-notices-read"}
 )  # what there is nothing to read at
 OF_PROJECT = {f"api-{name}" for name in ("recipes", "runs", "data-sets", "estimate", "proposals", "aliases", "audit")}
 OF_DATA_SETS = {"api-data-set", "api-data-set-rows", "api-data-set-bad-rows"}
@@ -68,6 +71,7 @@ def address(name: str, run: Run) -> str:
                 "api-hold",
                 "api-release",
                 "api-top-ups",
+                "api-cancel-top-ups",
                 "api-gates",
             ),
             (run.public_id,),
@@ -153,6 +157,8 @@ def test_a_reader_may_not_act(run: Run, role: Role) -> None:
         "api-runs",
         "api-data-sets",
         "api-proposals",
+        "api-top-ups",
+        "api-cancel-top-ups",
     ):
         response = reader.post(address(name, run))
         assert (response.status_code, response.json()["code"]) == (403, "role_too_low"), name

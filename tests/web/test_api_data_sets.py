@@ -20,11 +20,6 @@ URL = "/api/v1/projects/team/data-sets/"
 
 
 @pytest.fixture
-def project() -> Project:
-    return a_project()
-
-
-@pytest.fixture
 def runner(project: Project) -> APIClient:
     return a_client(project, Role.RUNNER)
 

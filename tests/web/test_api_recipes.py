@@ -9,17 +9,12 @@ from rest_framework.test import APIClient
 from runs.models import Project, Recipe, Role
 from runs.presets import preset_text
 from tests.web.some_clients import a_client
-from tests.web.some_runs import a_project, a_recipe
+from tests.web.some_runs import a_recipe
 from workers.recipe_text import dump_recipe, load_recipe
 
 pytestmark = pytest.mark.django_db
 
 RECIPES = "/api/v1/projects/team/recipes/"
-
-
-@pytest.fixture
-def project() -> Project:
-    return a_project()
 
 
 @pytest.fixture

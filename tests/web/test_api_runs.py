@@ -15,11 +15,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def project() -> Project:
-    return a_project()
-
-
-@pytest.fixture
 def client(project: Project) -> APIClient:
     return a_client(project, Role.RUNNER)
 

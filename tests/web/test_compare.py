@@ -82,7 +82,7 @@ def test_fewer_than_two_runs_say_what_to_do(query: str, runs: list[Run], ada: Cl
 def test_unscored_runs_can_be_compared(run: Run, ada: Client) -> None:
     a_run(run.project)
     page = _page(ada, f"{COMPARE}?run=1&run=2")
-    assert "nothing to compare yet" in page
+    assert "no score to compare" in page
     assert "All runs were set up alike" in page
 
 

@@ -19,17 +19,6 @@ pytestmark = pytest.mark.django_db
 NEW = "/projects/team/new/"
 
 
-@pytest.fixture
-def project() -> Project:
-    return a_project()
-
-
-@pytest.fixture
-def ada(project: Project, client: Client) -> Client:
-    client.force_login(project.members.get())
-    return client
-
-
 def _page(answer: HttpResponse | Any, status: int = 200) -> str:
     assert answer.status_code == status
     return html.unescape(answer.content.decode())

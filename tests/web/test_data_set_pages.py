@@ -22,17 +22,6 @@ pytestmark = pytest.mark.django_db
 LIST, NEW, PAGE = "/projects/team/data/", "/projects/team/data/new/", "/projects/team/data/own/v1/"
 
 
-@pytest.fixture
-def project() -> Project:
-    return a_project()
-
-
-@pytest.fixture
-def ada(project: Project, client: Client) -> Client:
-    client.force_login(project.members.get())
-    return client
-
-
 def upload(client: Client, text: str = lines(ROWS), **given: Any) -> Any:
     file = SimpleUploadedFile("mine.jsonl", text.encode())
     form = {"name": "own", "use": "split", "grader": "", "form": "auto", "form_key": "k", "file": file, **given}

@@ -24,11 +24,6 @@ NEW, ESTIMATE = "/projects/team/new/", "/api/v1/projects/team/estimate/"
 ELSEWHERE = {"kind": "folder", "folder": "nobody/has-it"}
 
 
-@pytest.fixture
-def project() -> Project:
-    return a_project()
-
-
 def _took(run: Run, name: str, *, times: float) -> None:
     """Let a finished stage's steps have taken so many times what is predicted by default."""
     stage = run.stages.get(name=name)
@@ -39,12 +34,6 @@ def _took(run: Run, name: str, *, times: float) -> None:
 def _page(client: Client, recipe: RecipeSpec) -> str:
     answer = client.post(NEW, {"shown": "yaml", "text": dump_recipe(recipe), "op": "check"})
     return " ".join(html.unescape(answer.content.decode()).split())
-
-
-@pytest.fixture
-def ada(project: Project, client: Client) -> Client:
-    client.force_login(project.members.get())
-    return client
 
 
 def test_the_composer_says_what_each_stage_takes(ada: Client) -> None:

@@ -9,21 +9,10 @@ from django.test import Client
 from runs.ingest import stage_folder
 from runs.models import Role, Run
 from tests.web.some_clients import a_client
-from tests.web.some_runs import a_project, a_recipe, a_run, finish
+from tests.web.some_runs import a_recipe, finish
 
 pytestmark = pytest.mark.django_db
 NUL, MANY = "%00", "9" * 5000
-
-
-@pytest.fixture
-def run() -> Run:
-    return a_run(a_project())
-
-
-@pytest.fixture
-def ada(run: Run, client: Client) -> Client:
-    client.force_login(run.created_by)
-    return client
 
 
 @pytest.mark.parametrize(
@@ -102,8 +91,7 @@ def test_half_a_character_in_json_is_refused(run: Run, path: list[str | int]) ->
 @pytest.mark.parametrize(
     "name", ["two\nlines", 'quote " and \\', "../../etc/passwd", "<script>alert(1)</script>", "漢字\u202e"]
 )
-def test_a_run_may_have_any_name(ada: Client, name: str) -> None:
-    run = Run.objects.get()
+def test_a_run_may_have_any_name(ada: Client, run: Run, name: str) -> None:
     Run.objects.filter(pk=run.pk).update(name=name)
     finish(run, "warm")
     for page in ("", "stages/warm/log/?download=1", "drift/"):

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import pytest
 from django.test import Client
 
-from runs.models import Project, Recipe, Run
+from runs.models import Recipe, Run
 from tests.web.page_forms import form_fields
-from tests.web.some_runs import a_project
 from workers.recipe_text import RecipeError, dump_recipe, load_recipe
 
 GOOD = """\
@@ -230,14 +229,3 @@ def test_is_refused_by_the_composer_which_keeps_the_text(case: Case, op: str, ad
     assert f"<code>{case.field}</code>" in page
     assert form_fields(answer.content.decode())["text"] == case.text
     assert Recipe.objects.count() == Run.objects.count() == 0
-
-
-@pytest.fixture
-def project() -> Project:
-    return a_project()
-
-
-@pytest.fixture
-def ada(project: Project, client: Client) -> Client:
-    client.force_login(project.members.get())
-    return client

@@ -15,11 +15,6 @@ MEMBERS = "/projects/team/members/"
 
 
 @pytest.fixture
-def project() -> Project:
-    return a_project()
-
-
-@pytest.fixture
 def ada(project: Project) -> User:
     return project.members.get(username="ada")
 

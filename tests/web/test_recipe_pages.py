@@ -19,12 +19,6 @@ def project(db: None) -> Project:
     return a_project()
 
 
-@pytest.fixture
-def ada(project: Project, client: Client) -> Client:
-    client.force_login(project.members.get())
-    return client
-
-
 def _save(project: Project, **changed: object) -> Recipe:
     return save_recipe(project=project, spec=a_recipe(**changed), user=project.members.first())
 

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 
+from runs import lifecycle
 from runs.models import AuditEntry, Role, Run, Score, Status, TopUp
 from tests.web.some_clients import a_client, client_of
 from tests.web.some_runs import a_member, a_project
@@ -162,3 +163,53 @@ def test_to_a_stranger_there_is_nothing(finished: Run) -> None:
     eve = client_of(a_project("Elsewhere", owner="eve").members.get())
     url = f"/api/v1/runs/{finished.public_id}/top-ups/"
     assert (eve.get(url).status_code, eve.post(url, ASKED).status_code) == (404, 404)
+
+
+def cancel(client: Client, **changes: object) -> Any:
+    return client.post("/projects/team/runs/1/drift/top-up/cancel/", {**PAIR, **changes})
+
+
+def test_a_top_up_that_is_under_way_can_be_cancelled_and_asked_for_again(finished: Run, ada: Client) -> None:
+    click(ada)
+    assert "Cancel the top-up" in ada.get(CELL).content.decode()
+    answer = cancel(ada)
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{CELL}#cell")
+    assert set(finished.top_ups.values_list("status", flat=True)) == {"cancelled"}
+    page = ada.get(CELL).content.decode()
+    assert "cancelled; another top-up goes on from what was sampled" in page
+    assert "Cancel the top-up" not in page
+    entry = AuditEntry.objects.get(action="score.top_up_cancelled")
+    assert (entry.actor.username, entry.before) == ("ada", {"warm": 4, "if_rl": 4})
+    assert "Nothing of this change is being topped up" in told(cancel(ada))
+    click(ada)
+    assert set(finished.top_ups.values_list("status", flat=True)) == {"queued"}
+
+
+def test_a_worker_lets_go_of_a_top_up_that_was_cancelled(finished: Run, ada: Client) -> None:
+    click(ada)
+    claim = lifecycle.claim_top_up(finished.top_ups.first().pk, worker="host:1")
+    assert lifecycle.beat(claim, substep="sample")
+    cancel(ada)
+    assert not lifecycle.beat(claim, substep="sample")
+    assert not lifecycle.finish_scoring(claim)
+
+
+def test_cancelling_needs_a_runner_and_a_cell_that_is_there(finished: Run, ada: Client) -> None:
+    click(ada)
+    reader = Client()
+    reader.force_login(a_member(finished.project, "vera", Role.REVIEWER))
+    assert cancel(reader).status_code == 403
+    assert "Cancel the top-up" not in reader.get(CELL).content.decode()
+    assert cancel(ada, domain="nothing").status_code == 404
+    assert "Nothing of this change" in told(cancel(ada, before="nowhere", after="nowhere"))
+    assert set(finished.top_ups.values_list("status", flat=True)) == {"queued"}
+
+
+def test_cancelling_over_the_api(finished: Run) -> None:
+    client = client_of(finished.created_by)
+    address = f"/api/v1/runs/{finished.public_id}/top-ups/"
+    assert client.post(address, ASKED, format="json").status_code == 202
+    answer = client.post(f"{address}cancel/", ASKED, format="json")
+    assert (answer.status_code, [found["status"] for found in answer.json()["results"]]) == (200, ["cancelled"] * 2)
+    again = client.post(f"{address}cancel/", ASKED, format="json")
+    assert (again.status_code, again.json()["code"]) == (409, "not_under_way")
