@@ -17,6 +17,7 @@ ACTIONS = {
     "member.added": "added",
     "member.changed": "changed the role of",
     "member.removed": "removed",
+    "data_set.deleted": "deleted",
     "data_set.registered": "registered",
     "run.held": "held",
     "run.released": "released",

@@ -14,11 +14,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from pydantic import BaseModel
 
 from runs import audit, ready
-from runs.models import DataSet, Project, SourceKind, Status, ids
+from runs.lifecycle import NotPossibleError
+from runs.models import DataSet, Project, Recipe, Run, SourceKind, Status, ids
 from workers.catalogue import DOMAINS
 from workers.data_dir import DataDir, DataSourceSpec
 from workers.stage_dir import write_document
@@ -135,6 +137,40 @@ def _links(path: Path, root: Path) -> Iterator[Path]:
     on_the_way = [path, *path.parents]
     yield from (part for part in on_the_way[: on_the_way.index(root)] if part.is_symlink())
     yield from (part for part in path.rglob("*") if part.is_symlink())
+
+
+# Delete ---------------------------------------------------------------------------------------------------------
+
+
+def delete_data_set(data_set: DataSet, *, by: User) -> None:
+    """Delete a version with its rows; raises NotPossibleError while a recipe or run needs them.
+
+    A process that is reading it loses its claim and ends. What was registered by path stays where it is.
+    """
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=data_set.project_id)
+        users = [] if _has_twin(data_set) else [*pinning(Recipe, data_set)[:3], *pinning(Run, data_set)[:3]]
+        if users:
+            named = ", ".join(str(user) for user in users)
+            raise NotPossibleError(f"{data_set} is needed by {named}; what they trained on must stay", "in_use")
+        about = {"rows": data_set.facts.n_rows, "digest": data_set.digest} if data_set.is_ready else {}
+        audit.record(data_set.project, "data_set.deleted", by=by, subject=str(data_set), before=about)
+        path = folder_of(data_set).path
+        data_set.delete()
+        transaction.on_commit(lambda: shutil.rmtree(path, ignore_errors=True))
+
+
+def pinning(kind: type[Recipe] | type[Run], data_set: DataSet) -> "QuerySet[Any]":
+    """The project's recipes or runs that train on these rows, or ask them; the newest first."""
+    pin = {"data_sets": {data_set.name: {"digest": data_set.digest}}}
+    rows: QuerySet[Any] = kind.objects.filter(project=data_set.project, document__contains=pin).order_by("-pk")
+    return rows if data_set.digest else rows.none()
+
+
+def _has_twin(data_set: DataSet) -> bool:
+    """Whether another version holds the same rows."""
+    same = DataSet.objects.filter(project=data_set.project, name=data_set.name, digest=data_set.digest)
+    return same.filter(status=Status.SUCCEEDED).exclude(pk=data_set.pk).exists()
 
 
 # Read -----------------------------------------------------------------------------------------------------------

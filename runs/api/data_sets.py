@@ -19,7 +19,7 @@ from runs.api.bodies import Input, JSONBody
 from runs.api.find import find_data_set, person
 from runs.api.lists import MAX_LIMIT, Paging, page_of, paged, query
 from runs.api.openapi import operation
-from runs.data_sets import DataSetError, folder_of, records_of, register_path, register_upload
+from runs.data_sets import DataSetError, delete_data_set, folder_of, records_of, register_path, register_upload
 from runs.models import DataSet, Role, Status
 from workers.catalogue import GRADERS
 from workers.data_dir import BadRowRecord, DataDir, DataSourceSpec, DataSummary, RowRecord
@@ -157,6 +157,17 @@ class DataSetDetail(APIView):
     @operation("get_data_set", "Read a data set", answer=DataSetOut, problems=(404,))
     def get(self, request: Request, public_id: str) -> Response:
         return Response(DataSetOut(find_data_set(request, public_id)).data)
+
+    @operation(
+        "delete_data_set",
+        "Delete a data set that nothing needs",
+        about="Delete a version with its rows. 409 with in_use while a recipe or run names them.",
+        answer={204: None},
+        problems=(404, 409),
+    )
+    def delete(self, request: Request, public_id: str) -> Response:
+        delete_data_set(find_data_set(request, public_id, needs=Role.RUNNER), by=person(request))
+        return Response(status=204)
 
 
 class DataSetRows(APIView):

@@ -25,9 +25,9 @@ def find_recipe(request: Request, public_id: str) -> Recipe:
     return recipe
 
 
-def find_data_set(request: Request, public_id: str) -> DataSet:
+def find_data_set(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> DataSet:
     data_set = _one(DataSet.objects.select_related("project", "created_by"), public_id)
-    _allow(request, data_set.project, Role.VIEWER)
+    _allow(request, data_set.project, needs)
     return data_set
 
 

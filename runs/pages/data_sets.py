@@ -8,17 +8,25 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from runs.access import project_for, role_in
-from runs.data_sets import DataSetError, folder_of, records_of, register_path, register_upload
+from runs.data_sets import (
+    DataSetError,
+    delete_data_set,
+    folder_of,
+    pinning,
+    records_of,
+    register_path,
+    register_upload,
+)
 from runs.leaks import report_of
 from runs.lifecycle import read_again
 from runs.models import DataSet, LeakCheck, Project, Recipe, Role, Run, Status
+from runs.pages.words import refusals_told
 from workers.catalogue import GRADERS
 from workers.data_dir import BadRowRecord, DataSourceSpec, RowRecord
 
@@ -161,14 +169,21 @@ def _contents(request: HttpRequest, data_set: DataSet) -> dict[str, Any]:
         "same": DataSet.objects.filter(project=data_set.project, name=data_set.name, digest=data_set.digest)
         .exclude(pk=data_set.pk)
         .order_by("version"),
-        "recipes": _pinning(Recipe.objects.filter(project=data_set.project), data_set).order_by("-created_at")[:20],
-        "runs": _pinning(Run.objects.filter(project=data_set.project), data_set).order_by("-number")[:20],
+        "recipes": pinning(Recipe, data_set)[:20],
+        "runs": pinning(Run, data_set)[:20],
     }
 
 
-def _pinning(documents: QuerySet[Any], data_set: DataSet) -> QuerySet[Any]:
-    """Those that train on or ask these rows."""
-    return documents.filter(document__contains={"data_sets": {data_set.name: {"digest": data_set.digest}}})
+@require_POST
+def delete_data_set_page(request: HttpRequest, slug: str, name: str, version: int) -> HttpResponse:
+    """Delete a version that nothing needs."""
+    assert isinstance(request.user, User)
+    data_set = find_data_set(project_for(request.user, slug, needs=Role.RUNNER), name, version)
+    with refusals_told(request):
+        delete_data_set(data_set, by=request.user)
+        messages.success(request, f"{name} v{version} is deleted.")
+        return redirect("data:list", slug)
+    return redirect("data:detail", slug, name, version)
 
 
 @require_POST

@@ -78,6 +78,7 @@ data_pages: tuple[list[URLPattern | URLResolver], str] = (
         path("leaks/<slug:check>/", data_sets.leaks_part, name="leaks"),
         path("<slug:name>/v<int:version>/", data_sets.data_set_page, name="detail"),
         path("<slug:name>/v<int:version>/again/", data_sets.read_data_set_again, name="again"),
+        path("<slug:name>/v<int:version>/delete/", data_sets.delete_data_set_page, name="delete"),
     ],
     "data",
 )

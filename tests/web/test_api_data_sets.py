@@ -126,3 +126,16 @@ def test_the_leaks_of_a_recipe_are_told_once_they_are_known(runner: APIClient, p
     assert runner.get(there).json() == {"status": "queued", "failure_reason": "", "report": None}
     without = runner.post("/api/v1/projects/team/recipes/", SMALLEST).json()
     assert runner.get(f"/api/v1/recipes/{without['id']}/leaks/").json()["status"] is None
+
+
+def test_what_nothing_needs_can_be_deleted(runner: APIClient, project: Project) -> None:
+    there = f"/api/v1/data-sets/{a_data_set(project).public_id}/"
+    a_recipe = runner.post("/api/v1/projects/team/recipes/", a_recipe_on("own"), format="json")
+    assert a_recipe.status_code == 201, a_recipe.content
+    answer = runner.delete(there)
+    assert (answer.status_code, answer.json()["code"]) == (409, "in_use")
+    spare = f"/api/v1/data-sets/{a_data_set(project, ROWS[:50], name='spare').public_id}/"
+    assert runner.delete(spare).status_code == 204
+    assert runner.get(spare).status_code == 404
+    viewer = a_client(project, Role.VIEWER)
+    assert viewer.delete(there).status_code == 403

@@ -1,12 +1,13 @@
 """Data sets on pages: registering, what a version holds, the composer that trains on it, and leaks before launch."""
 
 import json
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import Client, TestCase
 
 from runs import data_sets, leaks, lifecycle
 from runs.models import AuditEntry, DataSet, LeakCheck, Project, Recipe, Role, Run, Status
@@ -209,3 +210,46 @@ def test_a_reader_queues_no_check(project: Project) -> None:
     viewer.force_login(a_member(project, "vic", Role.VIEWER))
     assert viewer.get("/projects/team/new/?data=own&version=1").status_code == 200
     assert not LeakCheck.objects.exists()
+
+
+def test_a_version_that_nothing_needs_is_deleted_with_its_rows(project: Project, ada: Client) -> None:
+    data_set = a_data_set(project)
+    folder = data_sets.folder_of(data_set).path
+    assert folder.exists()
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        answer = ada.post(f"{PAGE}delete/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, LIST)
+    assert not DataSet.objects.exists()
+    assert not folder.exists()
+    entry = AuditEntry.objects.get(action="data_set.deleted")
+    assert (entry.subject, entry.before) == ("own v1", {"rows": 100, "digest": data_set.digest})
+    assert ada.get(PAGE).status_code == 404
+
+
+def test_what_a_recipe_needs_stays_unless_another_version_holds_the_same_rows(project: Project, ada: Client) -> None:
+    data_set = a_data_set(project)
+    pinned = pin_data_sets(a_recipe_on("own"), project)
+    save_recipe(project=project, spec=check_recipe(pinned), user=project.members.get())
+    answer = ada.post(f"{PAGE}delete/", follow=True)
+    assert "Own v1 is needed by ours v1; what they trained on must stay." in unescape(answer.content.decode())
+    assert data_sets.folder_of(data_set).rows.exists()
+    a_data_set(project)
+    ada.post(f"{PAGE}delete/")
+    assert [found.version for found in DataSet.objects.all()] == [2]
+
+
+def test_a_worker_lets_go_of_rows_that_are_deleted(project: Project, ada: Client) -> None:
+    data_set = register_rows(project)
+    claim = lifecycle.claim_data(DataSet, data_set.pk, worker="host:1")
+    assert claim is not None
+    ada.post(f"{PAGE}delete/")
+    assert not lifecycle.beat(claim)
+    assert not lifecycle.finish_data(claim, digest="0" * 64, summary={})
+
+
+def test_deleting_needs_a_runner(project: Project, client: Client) -> None:
+    a_data_set(project)
+    client.force_login(a_member(project, "vera", Role.REVIEWER))
+    assert "Delete" not in client.get(PAGE).content.decode()
+    assert client.post(f"{PAGE}delete/").status_code == 403
+    assert DataSet.objects.count() == 1
