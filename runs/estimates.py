@@ -54,7 +54,7 @@ class RecipeEstimate:
     @property
     def warnings(self) -> list[str]:
         """Say which stages would be refused if the worker were this machine."""
-        return [*(words for stage in self.stages if (words := _refusal(stage))), *self.missing]
+        return [words for stage in self.stages if (words := _refusal(stage))]
 
 
 def estimate(recipe: RecipeSpec, project: Project) -> RecipeEstimate:

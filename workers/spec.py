@@ -166,11 +166,13 @@ class RecipeSpec(Spec):
     gates: tuple[GateSpec, ...] = setting(
         (), about="Rules on drift, checked as the checkpoints are scored.", max_length=32, strict=False
     )
-    judge: Slug | None = setting(
+    judge: str | None = setting(
         None,
         about="The judge, of those that the server's operator declared, for rows that only a model can grade.",
         source="C2 §4.6",
         essential=True,
+        min_length=1,
+        max_length=40,
     )
     data_sets: dict[Slug, DataSetSpec] = setting(
         {}, about="The data sets that stages and benchmarks name as domains; filled in when the recipe is saved."

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from workers.document import Slug, Spec, Text, setting
+from workers.document import Spec, Text, setting
 
 
 def _stay_below_models_dir(folder: str) -> str:
@@ -69,7 +69,9 @@ class JudgeRewardSpec(Spec):
     """A generative reward model (GenRM): a judge compares all pairs of a group's answers, and scores both (NANO §3.3.2)."""
 
     kind: Literal["judge"] = "judge"
-    judge: Slug | None = setting(None, about="The judge that compares. Left out: the recipe's.", source="C2 §4.5")
+    judge: str | None = setting(
+        None, about="The judge that compares. Left out: the recipe's.", source="C2 §4.5", min_length=1, max_length=40
+    )
 
 
 LearnedRewardSpec = Annotated[RewardModelSpec | FolderRewardSpec | JudgeRewardSpec, Field(discriminator="kind")]

@@ -11,6 +11,7 @@ which this one starts has it; neither logs nor records hold it.
 import asyncio
 import hashlib
 import json
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -84,6 +85,8 @@ class Judge:
     async def _ask_all(self, questions: dict[str, str], read: Callable[[str], T | None]) -> dict[str, Told[T]]:
         from openai import AsyncOpenAI
 
+        for library in ("openai", "httpx", "httpx2"):  # which tell of every request
+            logging.getLogger(library).setLevel(logging.WARNING)
         self._is_away = False
         turns = asyncio.Semaphore(self.spec.concurrency)
         async with AsyncOpenAI(
