@@ -10,7 +10,7 @@ from transformers import Qwen3Config, Qwen3ForSequenceClassification
 
 from tests.training.judge_server import KEY, Answer, Server, honest, sections, serving
 from tests.training.test_data_sets import kept
-from tests.training.test_train_stage import NeverStop, metrics, prepare, run, weights
+from tests.training.test_train_stage import NeverStop, launch, metrics, prepare, run, weights
 from workers.judges import VARIABLE
 from workers.spec import (
     BenchmarkSpec,
@@ -131,6 +131,25 @@ def test_a_resumed_step_asks_nothing_twice_and_ends_in_the_same_weights(
     third, last = metrics(cut)[2:]
     assert (third["judge_asked"], third["judge_kept"] > 0, last["judge_asked"] > 0) == (0, True, True)
     assert weights(cut, 4) == weights(whole, 4)
+
+
+def test_two_processes_share_the_questions_and_learn_the_same(
+    start: Path, pairs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = JUDGED.model_copy(update={"processes": 2})
+    one, two = stage_of(JUDGED, tmp_path / "one", start, pairs), stage_of(both, tmp_path / "two", start, pairs)
+    with serving(honest) as server:
+        declare(monkeypatch, server)
+        assert run(one).status == "done"
+        n_asked = len(server.asked)
+        declare(monkeypatch, server)
+        process = launch(two)
+        assert process.wait(timeout=120) == 0, two.log.read_text()
+        assert len(server.asked) - n_asked == sum(step["judge_asked"] for step in metrics(two))
+    assert len(list(two.judged.iterdir())) == 2
+    for ours, theirs in zip(metrics(one), metrics(two), strict=True):
+        assert ours["reward"] == pytest.approx(theirs["reward"], abs=1e-4)
+    assert not any(KEY in path.read_text(errors="replace") for path in two.path.rglob("*") if path.is_file())
 
 
 def test_some_failures_are_counted_and_the_stage_goes_on(
