@@ -53,7 +53,7 @@ class FolderRewards:
         scores: dict[int, float] = {}
         for batch in batches([len(row) for row in rows], self.batch_tokens):
             scores |= zip(batch, self._scores([rows[number] for number in batch]).tolist(), strict=True)
-        return [Grade(scores[number], {"score": scores[number]}) for number in range(len(rows))]
+        return [Grade(scores[number], {"score": round(scores[number], 2)}) for number in range(len(rows))]
 
     def _ids(self, rollout: Rollout) -> list[int]:
         """Write the conversation in the model's own template; one too long for it loses its beginning."""

@@ -75,7 +75,7 @@ def _grade(scores: Iterable[float], reason: str) -> Grade:
     if not own:
         return Grade(0.0, {"reason": reason, FAILED: 1.0})
     mean = fmean(own)
-    return Grade(mean, {VERDICT: "compared", "score": mean, "matches": float(len(own))})
+    return Grade(mean, {VERDICT: "compared", "score": round(mean, 2), "matches": float(len(own))})
 
 
 def _shown(rollout: Rollout) -> str:

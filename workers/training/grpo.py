@@ -218,7 +218,7 @@ class GRPO:
         }
         if self.stage.dynamic_filtering == "replace":
             found["replaced"] = batch.n_tokens_replaced / batch.n_tokens
-        if self.reward_model is not None:
+        if any(describe(domain).learned_reward for domain in self.stage.domains):
             graded = [r for r in drawn if r.problem.grader != PREFERENCE]
             grades = [r.grade.value for r in graded]
             found |= {"true_reward": fmean(grades), **by_domain("true_reward", graded, grades)} if graded else {}
