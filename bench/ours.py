@@ -101,7 +101,13 @@ def _sample(
 
 
 def _resolved(stage: GRPOSpec | MOPDSpec) -> ResolvedStageSpec:
-    teachers = {"teachers": {"stem": "t"}, "teacher_folders": {"stem": "t"}} if isinstance(stage, MOPDSpec) else {}
+    taught = {"stem": "t"} if isinstance(stage, MOPDSpec) else {}
     return ResolvedStageSpec(
-        run="bench", recipe="", seed=0, model=TinyModelSpec(), stage=stage, start_folder=None, **teachers
+        run="bench",
+        seed=0,
+        model=TinyModelSpec(),
+        stage=stage,
+        start_folder=None,
+        teachers=taught,
+        teacher_folders=taught,
     )

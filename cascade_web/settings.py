@@ -10,6 +10,7 @@ from csp.constants import NONE, SELF, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 
 from runs.management.embedded import postgres_url, redis_url
+from workers.judges import JudgeError, declared_judges
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("CASCADE_VAR", BASE_DIR / "var")).resolve()
@@ -19,6 +20,12 @@ MODELS_DIR = Path(os.environ.get("MODELS_DIR", VAR_DIR / "models"))
 # What data sets may be registered from by path: folders, separated as in PATH; the web and every worker see them alike.
 DATA_DIRS = [Path(folder).resolve() for folder in os.environ.get("DATA_DIRS", "").split(os.pathsep) if folder]
 MAX_UPLOAD_BYTES = int(os.environ.get("CASCADE_MAX_UPLOAD_BYTES", str(4 * 1024**3)))
+
+# Models that grade what no rule can, by the names that recipes know them by; workers/judges.py has the form.
+try:
+    JUDGES = declared_judges(os.environ)
+except JudgeError as error:
+    raise ImproperlyConfigured(str(error)) from None
 
 
 def _secret_key() -> str:

@@ -3,7 +3,7 @@
 The web may be another machine than the workers, so what it says about memory is a warning; a worker refuses.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -25,7 +25,7 @@ from workers.estimate import (
 from workers.load import Range
 from workers.machine import count_gpus, has_gpu, memory_bytes, refuse_if_too_few_gpus
 from workers.model_shape import ModelShape, UnknownShapeError, shape_of
-from workers.spec import RecipeSpec, StageSpec
+from workers.spec import FolderRewardSpec, GRPOSpec, RecipeSpec, StageSpec
 
 STAGES_LOOKED_AT = 12
 STEPS_LOOKED_AT = 200  # a long stage's later steps take as long as these
@@ -39,6 +39,7 @@ class RecipeEstimate:
     stages: list[StageEstimate]
     unknown: str = ""
     n_measured: int = 0  # stages whose steps were measured
+    missing: tuple[str, ...] = ()  # reward models that are not on this machine, in words
 
     @property
     def memory(self) -> Range | None:
@@ -61,10 +62,34 @@ def estimate(recipe: RecipeSpec, project: Project) -> RecipeEstimate:
     try:
         shape = shape_of(recipe.model, Path(settings.MODELS_DIR))
     except UnknownShapeError as error:
-        return RecipeEstimate([], unknown=str(error))
+        return RecipeEstimate([], unknown=str(error), missing=tuple(_missing_reward_models(recipe.stages)))
     measured, device = _measured(project), _device(recipe)
     stages = estimate_recipe(recipe, shape, pace_of=_pace_of(measured, shape), device=device)
-    return RecipeEstimate(stages, n_measured=len(measured))
+    missing = tuple(_missing_reward_models(recipe.stages))
+    return RecipeEstimate(stages, n_measured=len(measured), missing=missing)
+
+
+class MissingModelError(ValueError):
+    """A reward model that a stage reads from a folder is not on this machine; the message names it."""
+
+
+def refuse_missing_reward_models(stage: Stage) -> None:
+    """Raise MissingModelError where a stage, or a later one of its run, reads a reward model that this worker does not have."""
+    recipe = RecipeSpec.model_validate(stage.run.document)
+    if missing := _missing_reward_models(recipe.stages[stage.position :]):
+        raise MissingModelError(missing[0])
+
+
+def _missing_reward_models(stages: Sequence[StageSpec]) -> list[str]:
+    """Say of each stage that reads a reward model from a folder whether that is missing here."""
+    wanted = [(stage.name, stage.reward_model) for stage in stages if isinstance(stage, GRPOSpec)]
+    return [
+        f"stage '{name}' takes the reward model in folder '{reward.folder}', which is not below MODELS_DIR on this machine; "
+        "put it there on every worker, or name another folder"
+        for name, reward in wanted
+        if isinstance(reward, FolderRewardSpec)
+        and not (Path(settings.MODELS_DIR) / reward.folder / "config.json").exists()
+    ]
 
 
 def refuse_what_is_too_large(stage: Stage) -> None:

@@ -1,4 +1,5 @@
-"""Pin data sets into a recipe: a plain document, before it is checked, gets the rows that its domains are to be.
+"""Pin data sets into a recipe: a plain document, before it is checked, gets the rows that its domains are to be. And its
+judges are looked up among those that the server declares.
 
 A name that is no domain of the catalogue is a data set of the project: the version that the document pins, or else the
 newest. What the document says of its rows is looked up, never believed.
@@ -7,9 +8,12 @@ newest. What the document says of its rows is looked up, never believed.
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
+
 from runs.data_sets import ready_versions
 from runs.models import DataSet, Project
-from workers.catalogue import DOMAINS
+from workers.catalogue import DOMAINS, JUDGED, PREFERENCE
+from workers.judges import undeclared
 from workers.recipe_text import FieldProblem, RecipeError
 from workers.spec import BenchmarkSpec
 
@@ -19,10 +23,12 @@ _SIZES = {"n_problems": "test", "n_validation": "validation"}
 def pin_data_sets(document: object, project: Project) -> Any:
     """Give a document's domains their rows, and its benchmarks no more problems than those have, where it says no number.
 
-    Raises RecipeError for a version that the project does not have. What has not the shape of a recipe is left as it is.
+    Raises RecipeError for a version that the project does not have, and for a judge that the server does not declare. What
+    has not the shape of a recipe is left as it is.
     """
     if not isinstance(document, dict):
         return document
+    _check_judges(document)
     given = document.get("data_sets") or {}
     if not isinstance(given, dict):
         return document
@@ -41,10 +47,32 @@ def pin_data_sets(document: object, project: Project) -> Any:
     return {**pinned, "data_sets": {name: pin_of(data_set) for name, data_set in chosen.items()} | kept}
 
 
+def _check_judges(document: dict[str, Any]) -> None:
+    rewards = [
+        (("stages", position, "reward_model", "judge"), stage["reward_model"].get("judge"))
+        for position, stage in enumerate(_items(document.get("stages")))
+        if isinstance(stage, dict) and isinstance(stage.get("reward_model"), dict)
+    ]
+    named = [(("judge",), document.get("judge")), *rewards]
+    found = [
+        FieldProblem(path, f"{undeclared(name, settings.JUDGES)}; name another, or leave it out", "unknown_judge")
+        for path, name in named
+        if isinstance(name, str) and name not in settings.JUDGES
+    ]
+    if found:
+        raise RecipeError(found)
+
+
 def pin_of(data_set: DataSet) -> dict[str, Any]:
     """What a recipe says of a data set."""
     facts = data_set.facts
-    return {"digest": facts.digest, "splits": facts.splits, "n_responses": facts.n_responses}
+    return {
+        "digest": facts.digest,
+        "splits": facts.splits,
+        "n_judged": facts.graders.get(JUDGED, 0),
+        "n_preferences": facts.graders.get(PREFERENCE, 0),
+        **{name: getattr(facts, name) for name in ("n_responses", "n_pairs", "n_baselines", "n_questions")},
+    }
 
 
 def _version(name: str, pin: object, versions: list[DataSet]) -> DataSet:
@@ -71,7 +99,11 @@ def _domains(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list | tuple) else []
+    return [item for item in _items(value) if isinstance(item, dict)]
+
+
+def _items(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _sized(benchmarks: Any, chosen: dict[str, DataSet]) -> Any:

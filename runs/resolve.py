@@ -6,6 +6,8 @@ Decided once, when the stage becomes ready, and kept in its row: a retry learns 
 import os
 from pathlib import Path
 
+from django.conf import settings
+
 from runs.data_sets import folders_of
 from runs.drift.teachers import choose_teachers
 from runs.ingest import checkpoint_folder, n_scored_answers, scoring_folder, stage_folder, top_up_folder
@@ -14,6 +16,9 @@ from runs.models import Checkpoint, Run, Stage, TopUp
 from workers.spec import (
     BASE,
     BEST,
+    FolderRewardSpec,
+    GRPOSpec,
+    JudgeRewardSpec,
     MOPDSpec,
     RecipeSpec,
     ResolvedStageSpec,
@@ -43,6 +48,7 @@ def write_scoring_spec(checkpoint: Checkpoint) -> None:
         benchmarks=recipe.benchmarks,
         data_folders=_data_folders(checkpoint.run, recipe, [asked.domain for asked in recipe.benchmarks], folder.path),
         digests={name: data_set.digest for name, data_set in recipe.data_sets.items()},
+        judge=_judge_of_rows(recipe, [asked.domain for asked in recipe.benchmarks], in_benchmark=True),
     )
     write_document(folder.spec, spec)
 
@@ -62,6 +68,7 @@ def write_top_up_spec(top_up: TopUp) -> None:
         n_answers=top_up.samples,
         data_folders=_data_folders(checkpoint.run, recipe, [domain], folder.path),
         digests={name: data_set.digest for name, data_set in recipe.data_sets.items()},
+        judge=_judge_of_rows(recipe, [domain], in_benchmark=True),
     )
     write_document(folder.spec, spec)
     folder.outcome.unlink(missing_ok=True)
@@ -71,6 +78,7 @@ def _resolve(stage: Stage) -> ResolvedStageSpec:
     recipe, here = RecipeSpec.model_validate(stage.run.document), stage_folder(stage).path
     teachers = _teachers(stage)
     start = stage.starts_from.name if stage.starts_from else BASE
+    reward = stage.spec.reward_model if isinstance(stage.spec, GRPOSpec) else None
     builds_base = start == BASE and recipe.model.kind == "tiny"
     return ResolvedStageSpec(
         run=stage.run.public_id,
@@ -82,7 +90,25 @@ def _resolve(stage: Stage) -> ResolvedStageSpec:
         teachers=teachers,
         teacher_folders={domain: _folder_of(stage.run, name, here) for domain, name in teachers.items()},
         data_folders=_data_folders(stage.run, recipe, _domains_of(stage.spec), here),
+        judge=_judge_of_stage(recipe, stage.spec),
+        reward_folder=_as_seen_from(here, settings.MODELS_DIR / reward.folder)
+        if isinstance(reward, FolderRewardSpec)
+        else None,
     )
+
+
+def _judge_of_stage(recipe: RecipeSpec, stage: StageSpec) -> str | None:
+    """Name the recipe's judge where a stage asks it; a trainer that has nothing to ask is told of none."""
+    if isinstance(stage, SFTSpec):
+        return None
+    reward = stage.reward_model if isinstance(stage, GRPOSpec) else None
+    asks_for_rewards = isinstance(reward, JudgeRewardSpec) and reward.judge is None
+    return recipe.judge if asks_for_rewards else _judge_of_rows(recipe, list(stage.domains), in_benchmark=False)
+
+
+def _judge_of_rows(recipe: RecipeSpec, domains: list[str], *, in_benchmark: bool) -> str | None:
+    rows = [recipe.data_sets[name] for name in domains if name in recipe.data_sets]
+    return recipe.judge if any(found.asks_judge(in_benchmark=in_benchmark) for found in rows) else None
 
 
 def _domains_of(stage: StageSpec) -> list[str]:

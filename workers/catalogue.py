@@ -41,7 +41,14 @@ GRADERS: dict[str, str] = {
     "contains": "contains: a text that must occur",
     "programs": "programs: tests of a Python program or function",
     "patches": "patches: tests of a repository that the row carries",
+    "judged": "judged: a model compares with the expected answer or patch",
+    "preference": "preference: a model says which of two answers is better",
 }
+
+JUDGED, PREFERENCE = (
+    "judged",
+    "preference",
+)  # these graders ask a judge; in training, the second's reward is a reward model's
 
 ROW_PROMPT_TOKENS = 512  # a data set's longest prompt, as estimates take it before its rows are tokenized
 

@@ -74,6 +74,11 @@ class RowRecord(_Record):
         return json.dumps(self.reference, ensure_ascii=False)
 
 
+def is_upgradable(row: RowRecord) -> bool:
+    """Tell whether a judge can grade a row better than its own grader does: it says what is asked, apart from its prompt."""
+    return row.grader == "contains" and "question" in row.reference
+
+
 class BadRowRecord(_Record):
     """One row that cannot be used, and why."""
 
@@ -92,6 +97,9 @@ class DataSummary(_Record):
     splits: dict[str, int]
     graders: dict[str, int]
     n_responses: int  # rows with a right answer to learn from
+    n_pairs: int = 0  # rows of the grader preference with a better and a worse answer
+    n_baselines: int = 0  # of them, rows with an answer to compare others with
+    n_questions: int = 0  # rows that a judge grades instead, where a recipe names one
     lengths: dict[str, int]  # shortest, median, longest
     histogram: list[tuple[int, int]] = []  # a power of two, and how many rows are no longer than it but than half of it
     bad_reasons: dict[str, int]  # the commonest first, numbers in them left out

@@ -57,7 +57,7 @@ from workers.footprint import (
 )
 from workers.load import DEMONSTRATIONS, Case, Load, Range, load_of, sampling_flops, update_flops
 from workers.model_shape import ModelShape
-from workers.spec import BEST, GRPOSpec, MOPDSpec, RecipeSpec, SFTSpec, StageSpec
+from workers.spec import BEST, GRPOSpec, MOPDSpec, RecipeSpec, RewardModelSpec, SFTSpec, StageSpec
 
 Device = Literal["cpu", "gpu"]
 Bytes = dict[str, float]
@@ -299,12 +299,12 @@ def _muon_bytes(stage: StageSpec, shape: ModelShape) -> float:
 
 def _has_reward_model(stage: StageSpec) -> bool:
     learned = any(describe(name).learned_reward for name in stage.domains)
-    return isinstance(stage, GRPOSpec) and stage.reward_model is not None and learned
+    return isinstance(stage, GRPOSpec) and isinstance(stage.reward_model, RewardModelSpec) and learned
 
 
 def _reward_shape(stage: StageSpec, shape: ModelShape) -> ModelShape:
     assert isinstance(stage, GRPOSpec)
-    assert stage.reward_model is not None
+    assert isinstance(stage.reward_model, RewardModelSpec)
     width = stage.reward_model.hidden_size
     return ModelShape(shape.vocabulary, width, stage.reward_model.layers, 4, 4, width // 4, 2 * width, is_tied=True)
 
@@ -312,7 +312,7 @@ def _reward_shape(stage: StageSpec, shape: ModelShape) -> ModelShape:
 def _pairs(stage: StageSpec) -> Load:
     """A step of the reward model: all its pairs run before one backward pass."""
     assert isinstance(stage, GRPOSpec)
-    assert stage.reward_model is not None
+    assert isinstance(stage.reward_model, RewardModelSpec)
     return Load(stage.reward_model.pairs_per_step, 2, 10, DEMONSTRATIONS.expected)
 
 
@@ -326,7 +326,7 @@ def _reward_model_seconds(stage: StageSpec, shape: ModelShape, *, device: Device
     if not _has_reward_model(stage):
         return 0.0
     assert isinstance(stage, GRPOSpec)
-    assert stage.reward_model is not None
+    assert isinstance(stage.reward_model, RewardModelSpec)
     own, load = _reward_shape(stage, shape), _pairs(stage)
     flops = 6 * own.block_parameters * load.row_tokens
     return stage.reward_model.steps * (3 * own.layers * PASS_S[device] + flops / RATES[device])

@@ -7,6 +7,7 @@ worker, has torch imported and forks.
 """
 
 import contextlib
+import json
 import logging
 import os
 import re
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from workers import nursery
+from workers.judges import environment_for, named_judges, secret_variables
 from workers.stage_dir import Outcome, StageDir, read_document
 
 logger = logging.getLogger(__name__)
@@ -47,9 +49,13 @@ def warm_up() -> None:
 
 
 def start(folder: StageDir, module: str) -> ChildProcess:
-    """Do what `python -m module folder` does, with its output appended to the folder's log, without importing torch anew."""
+    """Do what `python -m module folder` does, with its output appended to the folder's log, without importing torch anew.
+
+    Raises JudgeError where its spec names a judge that cannot be asked from here.
+    """
+    judges = environment_for(_judges_of(folder), os.environ)
     _prepare(folder)
-    return nursery.fork(module, folder=folder.path, environment=_environment())
+    return nursery.fork(module, folder=folder.path, environment=_environment() | judges)
 
 
 def stop(process: ChildProcess, *, meanwhile: Callable[[], object]) -> None:
@@ -85,6 +91,15 @@ def _drop_former_outcome(folder: StageDir) -> None:
         folder.outcome.unlink(missing_ok=True)
 
 
+def _judges_of(folder: StageDir) -> list[str]:
+    """Name the judges that the folder's spec names; a spec that cannot be read is the process's own to report."""
+    try:
+        spec = json.loads(folder.spec.read_text())
+    except (OSError, ValueError):
+        return []
+    return named_judges(spec) if isinstance(spec, dict) else []
+
+
 def _signal(process: ChildProcess, number: signal.Signals) -> None:
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
@@ -92,8 +107,9 @@ def _signal(process: ChildProcess, number: signal.Signals) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """What a trainer may know: no database, no broker, no secrets. Thread settings must be set before torch is loaded."""
-    kept = {name: value for name, value in os.environ.items() if not _is_secret(name, value)}
+    """What any trainer may know: no database, no broker, no secrets. Thread settings must be set before torch is loaded."""
+    of_judges = secret_variables(os.environ)
+    kept = {name: value for name, value in os.environ.items() if name not in of_judges and not _is_secret(name, value)}
     defaults = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     return {**defaults, **kept, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 

@@ -16,12 +16,14 @@ from pydantic_core import ErrorDetails
 
 from workers.spec import RecipeSpec, SpecRuleError
 
-_UNION_TAGS = {"sft", "grpo", "mopd", "tiny", "folder"}
+_UNION_TAGS = {"sft", "grpo", "mopd", "tiny", "folder", "trained", "judge"}
+_UNIONS = ("model", "reward_model")  # fields that hold one of several kinds, besides stages
 _MAX_TEXT = 200_000
 _MAX_DEPTH = 20
 _MAX_DIGITS = 100
 _STAGE_KINDS = "kind: sft, kind: grpo or kind: mopd"
 _MODEL_KINDS = "kind: tiny or kind: folder"
+_REWARD_KINDS = "kind: trained, kind: folder or kind: judge"
 Path = tuple[str | int, ...]
 
 
@@ -242,7 +244,7 @@ def _path(loc: tuple[str | int, ...]) -> Path:
     return tuple(
         part
         for part, previous in zip(loc, before[:-1], strict=True)
-        if not (part in _UNION_TAGS and (isinstance(previous, int) or previous == "model"))
+        if not (part in _UNION_TAGS and (isinstance(previous, int) or previous in _UNIONS))
     )
 
 
@@ -284,7 +286,7 @@ def _words(detail: ErrorDetails) -> str:
         return "found nothing, expected a value; add this field"
     if kind == "extra_forbidden":
         return f"found a field that does not exist (value {found}); remove it or correct its spelling"
-    kinds = _MODEL_KINDS if detail["loc"][0] == "model" else _STAGE_KINDS
+    kinds = {"model": _MODEL_KINDS, "reward_model": _REWARD_KINDS}.get(str(detail["loc"][-1]), _STAGE_KINDS)
     if kind == "union_tag_not_found":
         return f"found no kind, expected one; add {kinds}"
     if kind == "union_tag_invalid":

@@ -11,17 +11,19 @@ Sources are abbreviated: C2 is the Nemotron-Cascade 2 paper (arXiv 2603.19220), 
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from workers import rules
 from workers.catalogue import DOMAINS
 from workers.document import Slug, Spec, Text, setting
+from workers.judge_rules import check_judging
 from workers.rules import BASE, BEST, SpecRuleError
-from workers.stage_parts import LoRASpec, RewardModelSpec
+from workers.stage_parts import FolderName, FolderRewardSpec, JudgeRewardSpec, LoRASpec, RewardModelSpec
 from workers.stage_spec import GRPOSpec, MOPDSpec, SFTSpec, StageSpec
 
 __all__ = [
-    "BASE", "BEST", "BenchmarkSpec", "DataSetSpec", "FolderModelSpec", "GRPOSpec", "GateSpec", "LoRASpec", "MOPDSpec",
+    "BASE", "BEST", "BenchmarkSpec", "DataSetSpec", "FolderModelSpec", "FolderRewardSpec", "GRPOSpec", "GateSpec",
+    "JudgeRewardSpec", "LoRASpec", "MOPDSpec",
     "ModelSpec", "RecipeSpec", "ResolvedStageSpec", "RewardModelSpec", "SFTSpec", "ScoringSpec", "Spec", "SpecRuleError",
     "StageSpec", "TinyModelSpec", "TopUpSpec",
 ]  # fmt: skip
@@ -55,19 +57,10 @@ class FolderModelSpec(Spec):
     """A Hugging Face causal language model in a folder below MODELS_DIR (safetensors and a tokenizer)."""
 
     kind: Literal["folder"] = "folder"
-    folder: Text = setting(
+    folder: FolderName = setting(
         about="Name of the model's folder below MODELS_DIR on every worker.", min_length=1, max_length=200
     )
     max_positions: int = setting(32768, about="Longest prompt plus response.", unit="tokens", ge=32, le=4_194_304)
-
-    @field_validator("folder")
-    @classmethod
-    def _stay_below_models_dir(cls, folder: str) -> str:
-        if folder.startswith("/") or ".." in folder.split("/"):
-            raise ValueError(
-                f"found '{folder}', expected a folder name below MODELS_DIR; drop the leading '/' and any '..'"
-            )
-        return folder
 
 
 ModelSpec = Annotated[TinyModelSpec | FolderModelSpec, Field(discriminator="kind")]
@@ -98,6 +91,17 @@ class DataSetSpec(Spec):
     digest: str = setting(about="SHA-256 of the rows.", pattern=r"^[0-9a-f]{64}$")
     splits: dict[str, int] = setting(about="How many rows each split has.", unit="rows")
     n_responses: int = setting(0, about="Rows with a right answer to learn from.", unit="rows", ge=0)
+    n_judged: int = setting(0, about="Rows that only a judge can grade.", unit="rows", ge=0)
+    n_preferences: int = setting(0, about="Rows about which answer is better.", unit="rows", ge=0)
+    n_pairs: int = setting(0, about="Of them, rows with a chosen and a rejected answer.", unit="rows", ge=0)
+    n_baselines: int = setting(0, about="Of them, rows with an answer to compare others with.", unit="rows", ge=0)
+    n_questions: int = setting(
+        0, about="Rows that the recipe's judge grades, where it names one, and a rule otherwise.", unit="rows", ge=0
+    )
+
+    def asks_judge(self, *, in_benchmark: bool) -> bool:
+        """Tell whether a judge is asked about some rows, where the recipe names one."""
+        return bool(self.n_judged or self.n_questions or (in_benchmark and self.n_preferences))
 
 
 def _all_benchmarks() -> tuple[BenchmarkSpec, ...]:
@@ -162,6 +166,14 @@ class RecipeSpec(Spec):
     gates: tuple[GateSpec, ...] = setting(
         (), about="Rules on drift, checked as the checkpoints are scored.", max_length=32, strict=False
     )
+    judge: str | None = setting(
+        None,
+        about="The judge, of those that the server's operator declared, for rows that only a model can grade.",
+        source="C2 §4.6",
+        essential=True,
+        min_length=1,
+        max_length=40,
+    )
     data_sets: dict[Slug, DataSetSpec] = setting(
         {}, about="The data sets that stages and benchmarks name as domains; filled in when the recipe is saved."
     )
@@ -169,6 +181,7 @@ class RecipeSpec(Spec):
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
         rules.check_recipe(self)
+        check_judging(self)
         return self
 
     def stage(self, name: str) -> "SFTSpec | GRPOSpec | MOPDSpec":
@@ -206,6 +219,8 @@ class ResolvedStageSpec(Spec):
     teachers: dict[str, str] = {}  # domain -> stage name or 'base'; never 'best'
     teacher_folders: dict[str, str] = {}  # domain -> checkpoint folder
     data_folders: dict[str, str] = {}  # data set -> its folder
+    judge: str | None = None  # the recipe's, where some rows of the stage ask it
+    reward_folder: str | None = None  # of a reward model that is read from a folder
 
 
 class ScoringSpec(Spec):
@@ -217,6 +232,7 @@ class ScoringSpec(Spec):
     benchmarks: tuple[BenchmarkSpec, ...] = Field(strict=False)
     data_folders: dict[str, str] = {}  # data set -> its folder
     digests: dict[str, str] = {}  # data set -> SHA-256 of its rows, part of what makes scores comparable
+    judge: str | None = None  # the recipe's, where some rows ask it
 
 
 class TopUpSpec(Spec):
@@ -231,3 +247,4 @@ class TopUpSpec(Spec):
     n_answers: int  # answers per problem to have in the end
     data_folders: dict[str, str] = {}  # data set -> its folder
     digests: dict[str, str] = {}  # data set -> SHA-256 of its rows
+    judge: str | None = None  # the recipe's, where some rows ask it

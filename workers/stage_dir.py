@@ -10,6 +10,7 @@ This folder is the whole contract between the web and the trainer.
     checkpoints/step_000200/      Hugging Face layout, safetensors; renamed into place when complete
     resume/step_000180/           weights and optimiser state to go on from; only the last is kept
     reward_model/                 the reward model of a stage that learned one
+    judged/                       what judges have said already, so that a resumed step asks nothing twice
     scoring/step_000200/          the scoring folder of a checkpoint: spec.json, scores.jsonl, log.txt, outcome.json
     scoring/step_000200/top_up/stem/   the same files of further answers to one benchmark's problems
     log.txt                       what the process printed
@@ -105,6 +106,7 @@ class ScoreRecord(_Record):
     after: int = Field(0, ge=0)  # answers per problem that came before these: 0, or those that a top-up found
     mean: FiniteFloat
     items: list[ItemRecord]
+    judge: dict[str, int] = {}  # what was asked of judges for it: requests and tokens
 
     @model_validator(mode="before")
     @classmethod
@@ -118,7 +120,7 @@ class ScoreRecord(_Record):
 
 class Outcome(_Record):
     """How a process ended. `code` is a stable word for `failed`: out_of_memory, too_large, not_finite, disk_full,
-    corrupt_checkpoint, bad_spec, other_version, error.
+    corrupt_checkpoint, bad_spec, other_version, judge_away, error.
     """
 
     status: Literal["done", "stopped", "failed"]
@@ -152,6 +154,10 @@ class StageDir:
     @property
     def rollouts(self) -> Path:
         return self.path / "rollouts"
+
+    @property
+    def judged(self) -> Path:
+        return self.path / "judged"
 
     @property
     def scores(self) -> Path:

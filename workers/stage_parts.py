@@ -1,11 +1,27 @@
-"""Documents that a stage may hold: a reward model to train first, adapters to train in place of the weights."""
+"""Documents that a stage may hold: where learned rewards come from, adapters to train in place of the weights."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
 
 from workers.document import Spec, Text, setting
 
 
-class RewardModelSpec(Spec):
-    """A Bradley-Terry reward model, trained by the stage before its first step on the domain's preference pairs."""
+def _stay_below_models_dir(folder: str) -> str:
+    if folder.startswith("/") or ".." in folder.split("/"):
+        raise ValueError(
+            f"found '{folder}', expected a folder name below MODELS_DIR; drop the leading '/' and any '..'"
+        )
+    return folder
 
+
+FolderName = Annotated[Text, AfterValidator(_stay_below_models_dir)]
+
+
+class RewardModelSpec(Spec):
+    """A Bradley-Terry reward model, trained by the stage before its first step on preference pairs."""
+
+    kind: Literal["trained"] = "trained"
     steps: int = setting(
         200, about="Optimiser updates of the reward model.", unit="steps", source="tiny", ge=1, le=100_000
     )
@@ -17,19 +33,48 @@ class RewardModelSpec(Spec):
     layers: int = setting(2, about="Transformer blocks of the reward model.", unit="blocks", source="tiny", ge=1, le=24)
     hard_negatives: float = setting(
         0.3,
-        about="Share of pairs whose worse answer is polite spam. 0 invites reward hacking.",
+        about="Share of the built-in domain's pairs whose worse answer is polite spam. 0 invites reward hacking.",
         source="tiny",
         ge=0,
         le=1,
     )
     length_bias: float = setting(
         0.15,
-        about="How far annotators favour the longer answer, per token of difference.",
+        about="How far the built-in domain's annotators favour the longer answer, per token of difference.",
         unit="utility per token",
         source="tiny",
         ge=0,
         le=2,
     )
+
+
+class FolderRewardSpec(Spec):
+    """A reward model as Hugging Face keeps them: a classifier with one label, in a folder below MODELS_DIR."""
+
+    kind: Literal["folder"] = "folder"
+    folder: FolderName = setting(
+        about="Name of the reward model's folder below MODELS_DIR on every worker.", min_length=1, max_length=200
+    )
+    batch_tokens: int = setting(
+        16384,
+        about="Tokens, padding included, that run through the reward model at once. Bounds memory; changes no reward.",
+        unit="tokens",
+        source="ours",
+        ge=64,
+        le=4_194_304,
+    )
+
+
+class JudgeRewardSpec(Spec):
+    """A generative reward model (GenRM): a judge compares all pairs of a group's answers, and scores both (NANO §3.3.2)."""
+
+    kind: Literal["judge"] = "judge"
+    judge: str | None = setting(
+        None, about="The judge that compares. Left out: the recipe's.", source="C2 §4.5", min_length=1, max_length=40
+    )
+
+
+LearnedRewardSpec = Annotated[RewardModelSpec | FolderRewardSpec | JudgeRewardSpec, Field(discriminator="kind")]
 
 
 class LoRASpec(Spec):

@@ -4,7 +4,7 @@ Forms and API schema are generated from these fields; docs/algorithms.md tells w
 in `workers/spec.py`; NANO is the Nemotron 3 Nano report.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,7 +12,7 @@ from workers import rules
 from workers.catalogue import describe
 from workers.document import Slug, Spec, setting
 from workers.rules import BEST, SpecRuleError, check_weights
-from workers.stage_parts import LoRASpec, RewardModelSpec
+from workers.stage_parts import LearnedRewardSpec, LoRASpec
 
 Weights = dict[str, float]
 
@@ -305,9 +305,22 @@ class GRPOSpec(_RolloutStageSpec):
         ge=0,
         le=1,
     )
-    reward_model: RewardModelSpec | None = setting(
-        None, about="Trained before the first step where a domain's reward is learned.", source="tiny"
+    length_parts: Literal["whole", "apart"] = setting(
+        "whole",
+        about="Whose length length_reward and conciseness_bonus look at: the whole response's, or the thinking's and the "
+        "answer's, each with the full weight.",
+        source="NANO §3.3.2: apart",
     )
+    reward_model: LearnedRewardSpec | None = setting(
+        None,
+        about="Where the reward comes from that no grader gives: a model trained before the first step, one in a folder, or a judge.",
+        source="tiny: trained; C2 §4.5: judge",
+    )
+
+    @field_validator("reward_model", mode="before")
+    @classmethod
+    def _kind_may_be_left_out(cls, given: Any) -> Any:
+        return {"kind": "trained", **given} if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _every_update_has_a_group(self) -> Self:

@@ -22,9 +22,11 @@ from django.db.migrations.executor import MigrationExecutor
 
 from runs import estimates, events, gates, ingest, lifecycle, ready, resolve
 from runs.data_sets import DataSetError
+from runs.estimates import MissingModelError
 from runs.models import Checkpoint, Stage, TopUp
 from workers import launch
 from workers.estimate import TooLargeError
+from workers.judges import JudgeError
 from workers.stage_dir import FolderBusyError, Outcome, Progress, StageDir, is_whole, read_document, write_text
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,12 @@ LOOK_SECONDS = 0.5
 VALIDATION = ("validation",)
 BUSY_SECONDS = 900.0  # a predecessor finishes its step, however long that is, and writes a checkpoint
 _DATABASE_AWAY = (OperationalError, InterfaceError)
+_REFUSALS: dict[type[Exception], str] = {
+    TooLargeError: "too_large",
+    JudgeError: "no_judge",
+    MissingModelError: "no_reward_model",
+    DataSetError: "bad_source",
+}  # what says by itself why work cannot start here, and its code
 _stopping = threading.Event()
 
 
@@ -103,6 +111,7 @@ def train_stage(stage_id: int) -> None:
         lifecycle.finish_stage(claim, folder=str(final.relative_to(ingest.run_folder(stage.run))))
 
     def prepare() -> None:
+        estimates.refuse_missing_reward_models(stage)
         estimates.refuse_what_is_too_large(stage)
         _drop_damaged(claim, folder)
         resolve.write_stage_spec(stage)
@@ -188,11 +197,8 @@ def carry_out(
         process = launch.start(folder, module) if _gets_the_folder(claim, folder) else None
     except _DATABASE_AWAY:
         raise
-    except TooLargeError as error:
-        _fail(claim, folder, "too_large", str(error))
-        return
-    except DataSetError as error:
-        _fail(claim, folder, "bad_source", str(error))
+    except tuple(_REFUSALS) as error:
+        _fail(claim, folder, _REFUSALS[type(error)], str(error))
         return
     except Exception as error:
         _fail(claim, folder, "cannot_start", f"the stage's folder cannot be prepared: {_words(error)}")

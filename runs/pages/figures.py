@@ -15,6 +15,7 @@ from runs.models import Metric, Stage
 from runs.pages.find import find_run, find_stage
 from runs.plots.training import Series
 from workers.catalogue import describe
+from workers.judges import named_judges
 from workers.stage_dir import StepRecord, read_records
 
 MAX_DOMAIN_LINES = 4  # more lines than this cannot be told apart; then the mean alone is drawn
@@ -40,18 +41,29 @@ CURVES = {
     "entropy": Curve("entropy", "Entropy", "nats per token"),
     "gradient": Curve("grad_norm", "Gradient norm"),
     "speed": Curve("tokens_per_s", "Speed", "tokens per second"),
+    "judge": Curve("judge_failed", "Judge", "questions of the step", beside="judge_asked"),
+    "judge-tokens": Curve("judge_tokens_in", "Judge's tokens", "tokens of the step", beside="judge_tokens_out"),
 }
 _BY_KIND = {
     "sft": ("loss", "entropy", "gradient", "speed"),
     "grpo": ("reward", "length", "loss", "entropy"),
     "mopd": ("reverse-kl", "reward", "length", "entropy"),
 }
-_BESIDE_NAMES = {"reward": "learned reward", "true_reward": "true reward"}
+_OF_JUDGES = ("judge", "judge-tokens")  # of stages that ask one
+_BESIDE_NAMES = {
+    "reward": "learned reward",
+    "true_reward": "true reward",
+    "judge_failed": "without a verdict",
+    "judge_asked": "asked",
+    "judge_tokens_in": "read",
+    "judge_tokens_out": "written",
+}
 
 
 def curves_of(stage: Stage) -> list[tuple[str, Curve]]:
     """The pictures that a stage of this kind is watched by, in the order of the page."""
-    return [(name, CURVES[name]) for name in _BY_KIND[stage.kind]]
+    of_judges = _OF_JUDGES if named_judges(stage.resolved or {}) else ()
+    return [(name, CURVES[name]) for name in (*_BY_KIND[stage.kind], *of_judges)]
 
 
 def metrics_of(stage: Stage) -> list[str]:

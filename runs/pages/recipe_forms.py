@@ -24,7 +24,7 @@ from runs.pages.form_fields import (
     write_value,
 )
 from runs.pages.gate_forms import GateForm, apply_gate_op, gate_forms, gates_from
-from runs.pages.part_forms import PartForm, part_forms, parts_from
+from runs.pages.part_forms import PartForm, judge_choices, part_forms, parts_from
 from workers.catalogue import DOMAINS, describe
 from workers.recipe_text import FieldProblem
 from workers.spec import (
@@ -146,7 +146,7 @@ def recipe_form(document: Document, problems: Problems, data_sets: Versions) -> 
     """Make the controls of a document; every problem is taken by the control it belongs to, or else by what holds it."""
     model = document.get("model") or {"kind": "tiny"}
     kind = str(model.get("kind", "tiny"))
-    top = fields_of(RecipeSpec, document, "", problems)
+    top = fields_of(RecipeSpec, document, "", problems, judge=judge_choices("none"))
     own = trainable(data_sets)
     stages = [_stage_form(document, position, problems, own) for position in range(len(_stages(document)))]
     return RecipeForm(
@@ -187,7 +187,7 @@ def _stage_form(document: Document, position: int, problems: Problems, own: list
         ],
         more=[field for field in fields if not field.is_essential],
         teachers=_teacher_fields(document, position, problems) if kind == "mopd" else [],
-        parts=part_forms(stage, path, problems),
+        parts=part_forms(stage, path, problems, judge_choices("the recipe's")),
         domains=_domain_group(stage.get("domains") or {}, f"{path}.domains", problems, own),
         early_domains=_domain_group(stage.get("early_domains") or {}, f"{path}.early_domains", problems, own)
         if kind == "sft"

@@ -67,6 +67,7 @@ GRPO_OPTIONS = {
     "length_reward": [0.0, 0.5],
     "conciseness_bonus": [0.0, 0.5],
     "conciseness_quantile": [0.8, 0.5],
+    "length_parts": ["whole", "apart"],
     "domains": [{"stem": 1}, LEARNED],
 }
 MOPD_OPTIONS = {

@@ -8,8 +8,10 @@ from runs.pages.form_fields import Problems, fields_of, hint_of, plain_settings,
 from workers.recipe_text import FieldProblem
 from workers.spec import (
     BenchmarkSpec,
+    FolderRewardSpec,
     GateSpec,
     GRPOSpec,
+    JudgeRewardSpec,
     LoRASpec,
     MOPDSpec,
     RecipeSpec,
@@ -18,7 +20,10 @@ from workers.spec import (
     TinyModelSpec,
 )
 
-SPECS = (RecipeSpec, TinyModelSpec, SFTSpec, GRPOSpec, MOPDSpec, RewardModelSpec, LoRASpec, BenchmarkSpec, GateSpec)
+SPECS = (
+    RecipeSpec, TinyModelSpec, SFTSpec, GRPOSpec, MOPDSpec, RewardModelSpec, FolderRewardSpec, JudgeRewardSpec, LoRASpec,
+    BenchmarkSpec, GateSpec,
+)  # fmt: skip
 DRAWN_BY_HAND = {
     "kind",
     "domains",

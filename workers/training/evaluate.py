@@ -29,6 +29,7 @@ def score(folder: StageDir, stop: StopRequest) -> Outcome:
     """Score the checkpoint of a scoring folder on all that is not scored yet."""
     from workers.training.checkpoints import load_checkpoint
     from workers.training.domains import add_data
+    from workers.training.judge import take_judges
     from workers.training.policy import set_up_torch
     from workers.training.record import Reporter
     from workers.training.sampling import make_sampler
@@ -39,6 +40,7 @@ def score(folder: StageDir, stop: StopRequest) -> Outcome:
     scored = {(record.domain, record.split) for record in keep_whole_records(folder.scores, ScoreRecord)}
     report = Reporter(folder, len(wanted))
     report.tell("load", now=True)
+    take_judges(folder, [spec.judge] if spec.judge else [], of_recipe=spec.judge)
     add_data({name: folder.path / data for name, data in spec.data_folders.items()})
     policy = load_checkpoint(folder.path / spec.checkpoint_folder)
     sampler = make_sampler(policy)
@@ -76,7 +78,8 @@ def score_benchmark(
 
     after: answers per problem that are there already; whatever it is, these are others.
     """
-    from workers.training.domains import benchmark_problems, domain_of
+    from workers.training.domains import benchmark_problems, domain_of, judge_of
+    from workers.training.judge import check_judged, take_counts
     from workers.training.sampling import grade_rollouts, sample_rollouts
     from workers.training.seeds import torch_rng
 
@@ -85,17 +88,19 @@ def score_benchmark(
     generator = torch_rng(seed, "score", benchmark.domain, split, *(("after", after) if after else ()))
     k = k or benchmark.samples_per_problem
     rollouts = sample_rollouts(policy, sampler, problems, k, benchmark, generator)
-    grade_rollouts(rollouts)
+    grade_rollouts(rollouts, in_benchmark=True)
+    check_judged([rollout.grade for rollout in rollouts])
     items = [_item(number, rollouts[number * k : (number + 1) * k]) for number in range(n_problems)]
     return ScoreRecord(
         domain=benchmark.domain,
         split=split,
         version=domain_of(benchmark.domain).VERSION,
-        protocol=_protocol(benchmark, n_problems),
+        protocol={**_protocol(benchmark, n_problems), **judge_of(benchmark.domain)},
         samples=k,
         after=after,
         mean=fmean(item.value for item in items),
         items=items,
+        judge={name: n for name, n in take_counts().items() if n},
     )
 
 

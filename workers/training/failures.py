@@ -9,6 +9,7 @@ from workers.estimate import TooLargeError
 from workers.stage_dir import FolderBusyError, Outcome
 from workers.training.bad_spec import BadSpecError
 from workers.training.distributed import n_processes
+from workers.training.judge import JudgeAwayError
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _DISK_WORDS = ("No space left on device", "os error 28", "Read-only file system", "os error 30", "Disk quota exceeded")
@@ -49,6 +50,8 @@ def _code_and_reason(error: BaseException) -> tuple[str, str]:
         return "not_finite", text
     if isinstance(error, BadSpecError):
         return "bad_spec", text
+    if isinstance(error, JudgeAwayError):
+        return "judge_away", text
     if isinstance(error, TooLargeError):
         return "too_large", text
     if _is_disk_error(error):

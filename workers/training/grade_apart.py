@@ -24,13 +24,10 @@ from itertools import chain
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from workers.training.graders import GRADERS
-from workers.training.rollouts import Grade, Problem
+from workers.training.rollouts import FAILED, Grade, Problem
 
 LIMIT_S = 10.0
 """Time for one answer. Honest ones take a hundredth of it, but machines do much else besides."""
-
-FAILED = "grader failed"
-"""The part of a grade that marks a failure of the grader, never a mistake of the answer."""
 
 _AT_ONCE = os.cpu_count() or 1
 _CHUNK = 16

@@ -4,14 +4,18 @@ By default strictly on-policy, one update per batch. What C2 leaves open: the st
 the batch's tokens share one denominator. docs/algorithms.md goes through the options.
 """
 
+from itertools import chain, groupby
 from statistics import fmean
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from workers.catalogue import describe
+from workers.catalogue import PREFERENCE, describe
 from workers.spec import GRPOSpec, ResolvedStageSpec
 from workers.training.distributed import split_work
+from workers.training.judge import check_judged
+from workers.training.lengths import lengths_of
 from workers.training.loss import (
     Average,
     clipped_policy_gradient,
@@ -28,18 +32,25 @@ from workers.training.mixing import Mixture, other_problems
 from workers.training.packing import Tokens
 from workers.training.policy import Policy
 from workers.training.record import by_domain, ratio_metrics, rollout_metrics
-from workers.training.reward_model import RewardModel
-from workers.training.rollouts import Batch, Rollout
+from workers.training.rollouts import FAILED, Batch, Grade, Problem, Rollout
 from workers.training.sampling import Sampler, grade_rollouts, sample_rollouts, sample_step
 from workers.training.seeds import torch_rng
 from workers.training.update import TokenLosses, Update
 
 
+class Rewards(Protocol):
+    """Where learned rewards come from: a model that the stage trained, one in a folder, or a judge."""
+
+    def grades(self, rollouts: list[Rollout]) -> list[Grade]:
+        """Reward whole groups, one after the other: the value is the reward, `parts` say what made it or why there is none."""
+        ...
+
+
 class GRPO:
     """Group relative policy optimisation: how it fills the loop's verbs.
 
-    `reference` is a frozen copy of the stage's start where a KL penalty needs it; `reward_model` there where a domain's
-    reward is learned.
+    `reference` is a frozen copy of the stage's start where a KL penalty needs it; `reward_model` there where a reward is
+    learned: a domain's, or that of rows about preference.
     """
 
     def __init__(
@@ -50,7 +61,7 @@ class GRPO:
         sampler: Sampler,
         *,
         reference: Policy | None,
-        reward_model: RewardModel | None,
+        reward_model: Rewards | None,
     ) -> None:
         self.spec, self.stage, self.policy, self.sampler = spec, stage, policy, sampler
         self.reference, self.reward_model = reference, reward_model
@@ -63,16 +74,40 @@ class GRPO:
         return sample_step(self.spec, self.stage, self.mixture, self.policy, self.sampler, step)
 
     def grade(self, rollouts: list[Rollout]) -> None:
-        """Reward each answer by its grade, or by the reward model where the reward is learned; cut-off ones as `overlong` says."""
+        """Reward each answer by its grade, or by the reward model where the reward is learned; cut-off ones as `overlong` says.
+
+        Raises JudgeAwayError where a judge was asked and judged nothing.
+        """
         grade_rollouts(rollouts)
-        learned = [r for r in rollouts if describe(r.problem.domain).learned_reward]
+        check_judged([r.grade for r in rollouts])
+        learned = [r for r in rollouts if _is_learned(r.problem)]
         if learned:
-            assert self.reward_model is not None
-            for rollout, reward in zip(learned, split_work(learned, self.reward_model.rewards), strict=True):
-                rollout.reward = reward
+            self._reward(learned)
         if self.stage.overlong == "penalize":
             for rollout in rollouts:
-                rollout.reward *= not rollout.is_truncated
+                if rollout.is_truncated:
+                    rollout.reward = self._worst(rollout, rollouts)
+
+    def _reward(self, learned: list[Rollout]) -> None:
+        """Ask the reward model; what is said of rows about preference, which have no grade, is all that there is to say."""
+        assert self.reward_model is not None
+        groups = [list(members) for _, members in groupby(learned, key=lambda r: r.group)]
+        found = split_work(groups, lambda own: self._reward_model_grades(list(chain.from_iterable(own))))
+        check_judged(found)
+        for rollout, grade in zip(learned, found, strict=True):
+            rollout.reward, rollout.is_rewarded = grade.value, True
+            own = grade if rollout.problem.grader == PREFERENCE else rollout.grade
+            rollout.grade = Grade(own.value, {**own.parts, **(grade.parts if FAILED in grade.parts else {})})
+
+    def _reward_model_grades(self, rollouts: list[Rollout]) -> list[Grade]:
+        assert self.reward_model is not None
+        return self.reward_model.grades(rollouts) if rollouts else []
+
+    def _worst(self, cut_off: Rollout, rollouts: list[Rollout]) -> float:
+        """What a cut-off answer gets: 0, or less where a learned reward goes below it and another of the group did."""
+        if not _is_learned(cut_off.problem):
+            return 0.0
+        return min(0.0, *(r.reward for r in rollouts if r.group == cut_off.group))
 
     def resample(self, rollouts: list[Rollout], step: int, round_: int) -> list[Rollout]:
         """With "replace": sample another problem of the same domain for each group whose rewards are all equal."""
@@ -112,13 +147,28 @@ class GRPO:
     def rewards(self, rollouts: list[Rollout]) -> Tensor:
         """The rewards that a group's members are compared by: as graded, then adjusted for length. Returns (P, G) float64.
 
-        A response has one length, that of all its tokens, whether it thinks in some of them or not.
+        Where the parts of a response count apart, the thinking's length and the answer's are adjusted for one by one.
         """
         stage = self.stage
         graded_PG = self._by_group([r.reward for r in rollouts])
-        lengths_PG = self._by_group([float(len(r.token_ids)) for r in rollouts])
-        concise_PG = is_concise(graded_PG, lengths_PG, stage.conciseness_quantile)
-        return graded_PG + stage.length_reward * length_weights(lengths_PG) + stage.conciseness_bonus * concise_PG
+        if stage.length_reward == stage.conciseness_bonus == 0:
+            return graded_PG
+        rewards_PG = graded_PG
+        for lengths in self._lengths(rollouts):
+            lengths_PG = self._by_group([float(length) for length in lengths])
+            concise_PG = is_concise(graded_PG, lengths_PG, stage.conciseness_quantile)
+            rewards_PG = (
+                rewards_PG + stage.length_reward * length_weights(lengths_PG) + stage.conciseness_bonus * concise_PG
+            )
+        return rewards_PG
+
+    def _lengths(self, rollouts: list[Rollout]) -> list[tuple[int, ...]]:
+        """The lengths that count: of whole responses, or first of their thinking, then of their answers."""
+        if self.stage.length_parts == "whole":
+            return [tuple(len(r.token_ids) for r in rollouts)]
+        return list(
+            zip(*(lengths_of(r, self.policy, thinking=bool(self.stage.thinking)) for r in rollouts), strict=True)
+        )
 
     def counts(self, rollouts: list[Rollout], rewards_PG: Tensor) -> Tensor:
         """Tell which groups the loss is made of. Returns (P,) bool."""
@@ -156,6 +206,7 @@ class GRPO:
     def metrics(self, batch: Batch, credited: list[Rollout], update: Update) -> dict[str, float]:
         """`used_groups` is the share of groups in the loss, `true_reward` the grade where the reward is learned.
 
+        Rows about preference have no grade besides, and so no true reward.
         `replaced` is how many tokens were sampled for answers that others replaced, as a share of all.
         """
         drawn = batch.drawn
@@ -167,7 +218,12 @@ class GRPO:
         }
         if self.stage.dynamic_filtering == "replace":
             found["replaced"] = batch.n_tokens_replaced / batch.n_tokens
-        if self.reward_model is not None:
-            grades = [r.grade.value for r in drawn]
-            found |= {"true_reward": fmean(grades), **by_domain("true_reward", drawn, grades)}
+        if any(describe(domain).learned_reward for domain in self.stage.domains):
+            graded = [r for r in drawn if r.problem.grader != PREFERENCE]
+            grades = [r.grade.value for r in graded]
+            found |= {"true_reward": fmean(grades), **by_domain("true_reward", graded, grades)} if graded else {}
         return found
+
+
+def _is_learned(problem: Problem) -> bool:
+    return problem.grader == PREFERENCE or describe(problem.domain).learned_reward

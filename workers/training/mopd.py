@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from workers.spec import MOPDSpec, ResolvedStageSpec
+from workers.training.judge import check_judged
 from workers.training.loss import (
     Average,
     distillation_advantages,
@@ -58,6 +59,7 @@ class MOPD:
     def grade(self, rollouts: list[Rollout]) -> None:
         """Grade each answer: for the record, and for the loss only where `task_reward_weight` says so."""
         grade_rollouts(rollouts)
+        check_judged([r.grade for r in rollouts])
 
     def resample(self, rollouts: list[Rollout], step: int, round_: int) -> list[Rollout]:
         """Every answer teaches something: its teacher tells."""

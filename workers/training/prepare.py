@@ -5,13 +5,16 @@ from typing import Protocol
 
 import torch
 
-from workers.catalogue import describe
-from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec
+from workers.spec import FolderRewardSpec, GRPOSpec, JudgeRewardSpec, MOPDSpec, ResolvedStageSpec, SFTSpec
 from workers.stage_dir import StageDir
 from workers.training.bad_spec import BadSpecError
 from workers.training.checkpoints import load_checkpoint, save_checkpoint
 from workers.training.distributed import anyone, is_first
-from workers.training.grpo import GRPO
+from workers.training.domains import has_learned_reward
+from workers.training.folder_reward import FolderRewards
+from workers.training.genrm import JudgeRewards
+from workers.training.grpo import GRPO, Rewards
+from workers.training.judge import judge_named
 from workers.training.kernels import check_liger, use_liger
 from workers.training.lora import add_adapters, without_adapters
 from workers.training.mopd import MOPD
@@ -20,7 +23,7 @@ from workers.training.precision import DTYPES
 from workers.training.process import StopRequest
 from workers.training.recompute import recompute_activations
 from workers.training.record import Reporter
-from workers.training.reward_model import RewardModel, prepare_reward_model
+from workers.training.reward_model import prepare_reward_model
 from workers.training.rollouts import Batch, Rollout
 from workers.training.sampling import make_sampler
 from workers.training.seeds import seed_of
@@ -135,10 +138,25 @@ def _check_tokenizer(student: Policy, teacher: Policy, name: str, domain: str) -
 
 def _reward_model(
     folder: StageDir, spec: ResolvedStageSpec, stage: GRPOSpec, policy: Policy, report: Reporter, stop: StopRequest
-) -> RewardModel | None:
-    learned = [name for name in stage.domains if describe(name).learned_reward]
-    if not learned or stage.reward_model is None:
+) -> Rewards | None:
+    """Make what rewards the answers that no grader does; None where there is nothing of the kind to reward."""
+    learned, wanted = [name for name in stage.domains if has_learned_reward(name)], stage.reward_model
+    if not learned:
         return None
+    if wanted is None:
+        raise BadSpecError(f"found '{learned[0]}', whose reward is learned, without reward_model; add one")
+    if isinstance(wanted, JudgeRewardSpec):
+        name = wanted.judge or spec.judge
+        if name is None:
+            raise BadSpecError(
+                "found no judge for the rewards, expected one in reward_model.judge or the recipe's judge"
+            )
+        return JudgeRewards(judge_named(name))
+    if isinstance(wanted, FolderRewardSpec):
+        if spec.reward_folder is None:
+            raise BadSpecError("found no reward_folder, expected where the reward model lies; set it")
+        report.tell("load", now=True)
+        return FolderRewards(wanted, folder.path / spec.reward_folder)
 
     def before_step(step: int) -> None:
         report.tell("reward model")
@@ -146,7 +164,7 @@ def _reward_model(
             raise StopRequestedError
 
     return prepare_reward_model(
-        stage.reward_model,
+        wanted,
         policy,
         seed=spec.seed,
         domains=learned,

@@ -14,7 +14,8 @@ from workers.stage_dir import (
     write_document,
     write_text,
 )
-from workers.training.distributed import is_first
+from workers.training.distributed import gather, is_first
+from workers.training.judge import take_counts
 from workers.training.rollouts import Rollout
 from workers.training.update import Update
 
@@ -81,13 +82,23 @@ def record_rollouts(folder: StageDir, step: int, rollouts: list[Rollout]) -> Non
 
 
 def rollout_metrics(rollouts: list[Rollout]) -> dict[str, float]:
-    """Summarise sampled answers: mean reward overall and per domain, mean length in tokens, share cut off."""
+    """Summarise sampled answers: mean reward overall and per domain, mean length in tokens, share cut off.
+
+    What has neither a grade nor a learned reward, rows about preference in a MOPD stage, has no mean reward.
+    """
+    rewarded = [r for r in rollouts if r.is_rewarded]
     return {
-        "reward": fmean(r.reward for r in rollouts),
-        **by_domain("reward", rollouts, [r.reward for r in rollouts]),
+        **({"reward": fmean(r.reward for r in rewarded)} if rewarded else {}),
+        **by_domain("reward", rewarded, [r.reward for r in rewarded]),
         "response_tokens": fmean(len(r.token_ids) for r in rollouts),
         "truncated": fmean(r.is_truncated for r in rollouts),
     }
+
+
+def judge_metrics() -> dict[str, float]:
+    """Say what the step asked of judges, in all processes: questions, those answered from what was kept, failures, tokens."""
+    counts = gather(take_counts())
+    return {f"judge_{name}": float(sum(found[name] for found in counts)) for name in counts[0]}
 
 
 def ratio_metrics(update: Update) -> dict[str, float]:

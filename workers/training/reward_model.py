@@ -4,14 +4,15 @@ The score of an answer is a linear head's at its last token; answers to one prom
 Rewards are `sigmoid(score - mean score of the last pairs)`: how likely this answer is to be preferred to an ordinary
 one. That is between 0 and 1 as other rewards are, so that a cut-off answer's 0 is the worst there is.
 
-It follows from the run's seed and its own settings alone, so every stage of a run that asks for it gets the same one.
+Pairs are made by a domain, or are rows of a data set that have a chosen and a rejected answer.
+
+It follows from the run's seed, its pairs and its own settings alone, so every stage of a run that asks for it gets the same one.
 """
 
 import random
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -21,27 +22,17 @@ from transformers import Qwen3Config, Qwen3Model
 from workers.spec import RewardModelSpec
 from workers.training.checkpoints import check_folder, written_beside
 from workers.training.distributed import is_first
-from workers.training.domains import DOMAINS, draw
+from workers.training.domains import draw_pair
 from workers.training.failures import CorruptCheckpointError
 from workers.training.norms import speed_up_norms
 from workers.training.packing import ATTENTION, Group, lay_out
 from workers.training.policy import Policy
-from workers.training.rollouts import Problem, Rollout
+from workers.training.rollouts import Grade, Rollout
 from workers.training.seeds import python_rng, seed_of
 
 BETAS = (0.9, 0.95)
 SCORED_AT_ONCE = 256
 WEIGHTS = "model.safetensors"
-
-
-class PairMaker(Protocol):
-    """What the module of a domain with a learned reward offers on top of the others."""
-
-    def preference_pair(
-        self, problem: Problem, rng: Any, *, hard_negatives: float, length_bias: float
-    ) -> tuple[str, str]:
-        """Make a (chosen, rejected) pair of answers."""
-        ...
 
 
 class RewardModel(nn.Module):
@@ -87,6 +78,10 @@ class RewardModel(nn.Module):
             scores_R = self([(prompt, [r.token_ids for r in members]) for prompt, members in same_prompt])
             found += torch.sigmoid(scores_R - self.typical_score).tolist()
         return found
+
+    def grades(self, rollouts: list[Rollout]) -> list[Grade]:
+        """Reward rollouts, as every source of learned rewards does."""
+        return [Grade(reward) for reward in self.rewards(rollouts)]
 
 
 def prepare_reward_model(
@@ -153,10 +148,12 @@ def _train(
 
 def _draw_pair(spec: RewardModelSpec, policy: Policy, domains: list[str], rng: random.Random) -> Group:
     """Draw a problem with the chosen and the rejected response to it."""
-    problem = draw(rng.choice(domains), "train", rng)
-    maker = cast(PairMaker, DOMAINS[problem.domain])
-    pair = maker.preference_pair(problem, rng, hard_negatives=spec.hard_negatives, length_bias=spec.length_bias)
-    return policy.prompt_ids(problem), [policy.response_ids(side) for side in pair]
+    problem, pair = draw_pair(
+        rng.choice(domains), rng, hard_negatives=spec.hard_negatives, length_bias=spec.length_bias
+    )
+    prompt = policy.prompt_ids(problem)
+    room = max(1, policy.max_positions - len(prompt))  # of a team's own pair that is longer, the beginning counts
+    return prompt, [policy.response_ids(side)[:room] for side in pair]
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, spec: RewardModelSpec, step: int) -> None:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
+FAILED = "grader failed"
+"""The part of a grade that marks a failure of the grader, never a mistake of the answer."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -41,6 +44,7 @@ class Rollout:
 
     `token_ids` end with the end-of-sequence token unless the answer was cut off; `logprobs` are the sampler's, one a token.
     `reward` is what the stage trains on (a grade, or a learned reward), and `advantage` what the stage made of it.
+    `is_rewarded` is false where nothing grades or rewards it, whose reward then means nothing.
     `old_logprobs` are the trainer's before the batch's first update, where the rollout belongs to a later one.
     """
 
@@ -55,6 +59,7 @@ class Rollout:
     reward: float = 0.0
     advantage: float = 0.0
     old_logprobs: list[float] | None = None
+    is_rewarded: bool = True
 
 
 @dataclass(frozen=True)

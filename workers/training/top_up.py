@@ -20,6 +20,7 @@ def top_up(folder: StageDir, stop: StopRequest) -> Outcome:
     """Sample and grade answers until every problem has as many as the folder's spec asks for."""
     from workers.training.checkpoints import load_checkpoint
     from workers.training.domains import add_data, domain_of
+    from workers.training.judge import take_judges
     from workers.training.policy import set_up_torch
     from workers.training.record import Reporter
     from workers.training.sampling import make_sampler
@@ -27,6 +28,7 @@ def top_up(folder: StageDir, stop: StopRequest) -> Outcome:
     set_up_torch()
     spec = TopUpSpec.model_validate_json(folder.spec.read_text())
     domain = spec.benchmark.domain
+    take_judges(folder, [spec.judge] if spec.judge else [], of_recipe=spec.judge)
     add_data({name: folder.path / data for name, data in spec.data_folders.items()})
     version = domain_of(domain).VERSION
     if spec.version != version:

@@ -18,25 +18,29 @@ Where a stage has several processes, each of them runs this loop: distributed.py
 from dataclasses import dataclass
 from itertools import count
 
+from workers.judges import named_judges
 from workers.model_card import model_card
 from workers.spec import ResolvedStageSpec
 from workers.stage_dir import Outcome, StageDir, drop_records_after
 from workers.training.checkpoints import keep_checkpoint, load_resume, save_checkpoint, save_resume
-from workers.training.distributed import anyone, is_first, join, shard
+from workers.training.distributed import anyone, is_first, join, number, shard
 from workers.training.domains import add_data
+from workers.training.judge import take_judges
 from workers.training.memory import check_memory
 from workers.training.optim import Optimizers, learning_rate_at
 from workers.training.policy import Policy, set_up_torch
 from workers.training.precision import DTYPES
 from workers.training.prepare import Method, StopRequestedError, prepare_method, trainable_policy
 from workers.training.process import StopRequest
-from workers.training.record import Reporter, record_rollouts, record_step
+from workers.training.record import Reporter, judge_metrics, record_rollouts, record_step
 from workers.training.rollouts import Batch
 from workers.training.update import update_policy
 
 VERBS = ("sample", "grade", "credit", "update")
 LOG_EVERY = 10
-LOGGED = ("loss", "reward", "true_reward", "reverse_kl", "response_tokens", "grad_norm", "entropy", "tokens_per_s")
+LOGGED = (
+    "loss", "reward", "true_reward", "reverse_kl", "response_tokens", "grad_norm", "entropy", "tokens_per_s", "judge_failed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,9 @@ def train(folder: StageDir, stop: StopRequest) -> Outcome:
     report = Reporter(folder, spec.stage.steps)
     check_memory(folder, spec)
     report.tell("load", now=True)
+    take_judges(
+        folder, named_judges(spec.model_dump()), of_recipe=spec.judge, number=number()
+    )  # before any process is started, which would find their keys in the environment
     add_data({name: folder.path / data for name, data in spec.data_folders.items()})
     policy = trainable_policy(folder, spec)
     shard(policy, DTYPES[spec.stage.precision])
@@ -122,6 +129,7 @@ def take_step(training: Training, step: int) -> None:
         "learning_rate": learning_rate_at(training.spec.stage, step),
         **({"entropy": update.entropy} if credited else {}),
         **method.metrics(batch, credited, update),
+        **judge_metrics(),
         "tokens_per_s": batch.n_tokens / step_s,
         "step_s": step_s,
         **{f"{name}_s": seconds[name] for name in VERBS},

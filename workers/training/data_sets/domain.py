@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from workers.data_dir import DataDir, RowRecord
+from workers.catalogue import JUDGED, PREFERENCE
+from workers.data_dir import DataDir, RowRecord, is_upgradable
 from workers.stage_dir import read_records
 from workers.training.bad_spec import BadSpecError
 from workers.training.grade_apart import grade_apart
 from workers.training.graders import GRADERS
+from workers.training.graders.preference import pair_of
+from workers.training.judge import has_judge
 from workers.training.rollouts import Grade, Problem, Turn
 
 
 class DataSetDomain:
-    """The rows of one data set, which its graders judge."""
+    """The rows of one data set, which its graders judge; where the process has a judge, that one grades what it can better."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
@@ -24,7 +27,10 @@ class DataSetDomain:
             raise BadSpecError(f"found no rows of data set '{name}' in {folder.name}; register it again")
         self._problems = {split: [self._problem(row) for row in rows if row.split == split] for split in _SPLITS}
         self._responses = {row.key: row.response for row in rows if row.response}
-        used = sorted({row.grader for row in rows})
+        self._pairs = {row.key: pair for row in rows if row.grader == PREFERENCE and (pair := pair_of(row.reference))}
+        used = sorted({_grader_of(row) for row in rows})
+        self.has_preferences = PREFERENCE in used
+        self.asks_judge = not {JUDGED, PREFERENCE}.isdisjoint(used)  # then which judge is part of what a score is
         self.VERSION = sum(GRADERS[grader].VERSION for grader in used)  # goes up with any of them
 
     def draw(self, split: str, rng: random.Random, *, for_demonstration: bool = False) -> Problem:
@@ -48,6 +54,17 @@ class DataSetDomain:
             )
         return problems[:n]
 
+    def draw_pair(self, rng: random.Random) -> tuple[Problem, tuple[str, str]]:
+        """Draw a training row with the chosen and the rejected answer to it; raises BadSpecError where there is none."""
+        problems = [problem for problem in self._problems["train"] if problem.key in self._pairs]
+        if not problems:
+            raise BadSpecError(
+                f"found no training row with chosen and rejected in data set '{self.name}', expected pairs to train a reward "
+                "model on; give it some, or take a reward model of another kind"
+            )
+        problem = rng.choice(problems)
+        return problem, self._pairs[problem.key]
+
     def demonstrate(self, problem: Problem, rng: random.Random, *, style_noise: float) -> str:
         """Give the row's own response; style noise is for the tiny domains."""
         return self._responses[problem.key]
@@ -68,10 +85,14 @@ class DataSetDomain:
             key=row.key,
             prompt=turns[-1].content,
             reference=dict(row.reference),
-            grader=row.grader,
+            grader=_grader_of(row),
             turns=turns,
             tools=json.dumps(row.tools) if row.tools else "",
         )
+
+
+def _grader_of(row: RowRecord) -> str:
+    return JUDGED if is_upgradable(row) and has_judge() else row.grader
 
 
 _SPLITS = ("train", "validation", "test")

@@ -10,10 +10,11 @@ name tells the environment. What the environment needs lies beside them, in olde
     structured_outputs       calls          schema_str
     math_with_judge          maths          expected_answer
     code_gen                 programs       unit_tests.inputs, unit_tests.outputs
-    equivalence_llm_judge    answers        question, expected_answer
+    equivalence_llm_judge    contains       question, expected_answer (lc_judge alike); `judged` in recipes that name a judge
+    genrm_compare            preference     nothing: a prompt to train on, rewarded by the stage's reward model
     swe_agents               patches        patch, test_patch, FAIL_TO_PASS, PASS_TO_PASS
 
-Rows that need a sandboxed repository image or a judge to be graded are read, and refused with that reason where none is there.
+Rows that need a sandboxed repository image to be graded are read, and refused with that reason.
 """
 
 import json
@@ -54,8 +55,9 @@ def _environment(raw: Raw, fields: Raw) -> str:
     for environment in ENVIRONMENTS:
         if isinstance(name, str) and name.startswith(environment):
             return environment
-    if isinstance(name, str) and name.startswith("lc_judge"):
-        return "equivalence_llm_judge"
+    for beginning, environment in _ALSO.items():
+        if isinstance(name, str) and name.startswith(beginning):
+            return environment
     for keys, environment in _KEYS:
         if all(key in fields for key in keys):
             return environment
@@ -111,7 +113,13 @@ def _programs(fields: Raw) -> tuple[str, dict[str, Any]]:
 
 
 def _answers(fields: Raw) -> tuple[str, dict[str, Any]]:
-    return "contains", {"answer": fields.get("expected_answer")}
+    asked = fields.get("question")
+    question = {"question": asked} if isinstance(asked, str) and asked.strip() else {}
+    return "contains", {"answer": fields.get("expected_answer"), **question}
+
+
+def _preference(fields: Raw) -> tuple[str, dict[str, Any]]:
+    return "preference", {}
 
 
 def _patches(fields: Raw) -> tuple[str, dict[str, Any]]:
@@ -136,8 +144,10 @@ ENVIRONMENTS: dict[str, Callable[[Raw], tuple[str, dict[str, Any]]]] = {
     "math_with_judge": _maths,
     "code_gen": _programs,
     "equivalence_llm_judge": _answers,
+    "genrm_compare": _preference,
     "swe_agents": _patches,
 }
+_ALSO = {"lc_judge": "equivalence_llm_judge", "genrm_simple_agent": "genrm_compare"}  # by how agents' names begin
 _KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("instruction_id_list",), "instruction_following"),
     (("options", "expected_answer"), "mcqa"),

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from workers.data_dir import BadRowRecord, DataDir, DataSourceSpec, DataSummary, RowRecord, Use
+from workers.catalogue import PREFERENCE
+from workers.data_dir import BadRowRecord, DataDir, DataSourceSpec, DataSummary, RowRecord, Use, is_upgradable
 from workers.stage_dir import Outcome, Progress, StageDir, read_document, write_document
 from workers.training.bad_spec import BadSpecError
 from workers.training.data_sets import nemo_gym, plain
@@ -43,6 +44,9 @@ class _Count:
     first_reason: str = ""  # of a row that cannot be used
     n_repeated: int = 0
     n_responses: int = 0
+    n_pairs: int = 0
+    n_baselines: int = 0
+    n_questions: int = 0
 
 
 def register(folder: StageDir, stop: StopRequest) -> Outcome:
@@ -138,6 +142,10 @@ def _is_new(record: RowRecord, count: _Count) -> bool:
     count.graders[record.grader] += 1
     count.lengths.append(sum(len(message.content) for message in record.messages))
     count.n_responses += bool(record.response)
+    if record.grader == PREFERENCE:
+        count.n_pairs += "rejected" in record.reference
+        count.n_baselines += not record.reference.keys().isdisjoint(("baseline", "chosen"))
+    count.n_questions += is_upgradable(record)
     return True
 
 
@@ -155,6 +163,9 @@ def _summary(count: _Count, digest: str) -> DataSummary:
         splits={split: count.splits[split] for split in SPLITS if count.splits[split]},
         graders=dict(count.graders.most_common()),
         n_responses=count.n_responses,
+        n_pairs=count.n_pairs,
+        n_baselines=count.n_baselines,
+        n_questions=count.n_questions,
         lengths={"shortest": lengths[0], "median": lengths[len(lengths) // 2], "longest": lengths[-1]},
         histogram=_histogram(lengths),
         bad_reasons=dict(count.bad.most_common(REASONS_SHOWN)),

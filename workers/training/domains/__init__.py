@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from workers import catalogue
+from workers.training.judge import judge_of_recipe
 from workers.training.rollouts import Grade, Problem
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ class DomainModule(Domain, Protocol):
 
     def make_problem(self, rng: random.Random, *, for_demonstration: bool = False) -> Problem:
         """Make one problem of any split; a demonstration's may be easier than those of reinforcement learning and tests."""
+        ...
+
+
+class PairMaker(Protocol):
+    """What the module of a domain with a learned reward offers on top of the others."""
+
+    def preference_pair(self, problem: Problem, rng: random.Random, **habits: float) -> tuple[str, str]:
+        """Make a (chosen, rejected) pair of answers."""
         ...
 
 
@@ -84,6 +93,25 @@ def draw(domain: str, split: Split, rng: random.Random, *, for_demonstration: bo
         if split_of(problem.key) == split:
             return problem
     raise RuntimeError(f"domain '{domain}' gave no {split} problem in {_MAX_DRAWS} draws; widen its make_problem")
+
+
+def has_learned_reward(domain: str) -> bool:
+    """Tell whether a stage rewards answers to some problems of a domain by a reward model."""
+    return _DATA_SETS[domain].has_preferences if domain in _DATA_SETS else catalogue.DOMAINS[domain].learned_reward
+
+
+def judge_of(domain: str) -> dict[str, str]:
+    """Say which judge grades a domain's answers, as part of what its scores are; nothing where none does."""
+    is_judged = domain in _DATA_SETS and _DATA_SETS[domain].asks_judge
+    return {"judge": judge_of_recipe().label} if is_judged else {}
+
+
+def draw_pair(domain: str, rng: random.Random, **habits: float) -> tuple[Problem, tuple[str, str]]:
+    """Draw a training problem with the chosen and the rejected answer to it; `habits` are of annotators that are played."""
+    if domain in _DATA_SETS:
+        return _DATA_SETS[domain].draw_pair(rng)
+    problem = draw(domain, "train", rng)
+    return problem, cast(PairMaker, DOMAINS[domain]).preference_pair(problem, rng, **habits)
 
 
 def benchmark_problems(domain: str, split: Split, n: int) -> list[Problem]:

@@ -27,5 +27,16 @@ class GraderModule(Protocol):
 
 GRADERS: dict[str, GraderModule] = {
     name: cast(GraderModule, import_module(f"{__name__}.{name}"))
-    for name in ("maths", "choice", "constraints", "calls", "exact", "contains", "programs", "patches")
+    for name in (
+        "maths",
+        "choice",
+        "constraints",
+        "calls",
+        "exact",
+        "contains",
+        "programs",
+        "patches",
+        "judged",
+        "preference",
+    )
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import torch
 
+from workers.catalogue import PREFERENCE
 from workers.spec import GRPOSpec, MOPDSpec, ResolvedStageSpec
 from workers.training.bad_spec import BadSpecError
 from workers.training.distributed import n_processes, split_work, whole
@@ -94,10 +95,16 @@ def sample_rollouts(
     ]
 
 
-def grade_rollouts(rollouts: list[Rollout]) -> None:
-    """Grade answers; the grade's value is the reward until a stage says otherwise."""
-    for rollout, grade in zip(rollouts, split_work(rollouts, _grades), strict=True):
+def grade_rollouts(rollouts: list[Rollout], *, in_benchmark: bool = False) -> None:
+    """Grade answers; the grade's value is the reward until a stage says otherwise.
+
+    In a stage, rows about preference get no grade: to compare their answers costs a judge's time, and their reward is learned.
+    """
+    graded = rollouts if in_benchmark else [r for r in rollouts if r.problem.grader != PREFERENCE]
+    for rollout, grade in zip(graded, split_work(graded, _grades), strict=True):
         rollout.grade, rollout.reward = grade, grade.value
+    for rollout in rollouts if len(graded) < len(rollouts) else ():
+        rollout.is_rewarded = rollout.problem.grader != PREFERENCE
 
 
 def _grades(rollouts: list[Rollout]) -> list[Grade]:
