@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from workers.spec import RecipeSpec, SpecRuleError
 
-_UNION_TAGS = {"sft", "grpo", "mopd", "tiny", "folder"}
+_UNION_TAGS = {"sft", "grpo", "mopd", "tiny", "folder", "of_domain", "of_task"}
 _MAX_TEXT = 200_000
 _MAX_DEPTH = 20
 _MAX_DIGITS = 100
