@@ -61,8 +61,8 @@ class _Code(str):
 # Folders --------------------------------------------------------------------------------------------------------
 
 
-def allowed_folder(given: str, roots: Sequence[Path]) -> tuple[Path, Path]:
-    """Find a task folder and the root that it lies below; raises TaskError, which tells nothing of elsewhere."""
+def allowed_folder(given: str, roots: Sequence[Path]) -> Path:
+    """Find a task folder below one of the roots; raises TaskError, which tells nothing of elsewhere."""
     if not roots:
         raise TaskError(
             "task_folder",
@@ -79,7 +79,7 @@ def allowed_folder(given: str, roots: Sequence[Path]) -> tuple[Path, Path]:
                 "task_folder",
                 f"found the symbolic link {found.name} on the way to '{given[:200]}' or in it, expected none; copy what it leads to",
             )
-        return path, root
+        return path
     known = ", ".join(str(root) for root in roots)
     raise TaskError("task_folder", f"found no folder '{given[:200]}' without '..' below: {known}; check its spelling")
 

@@ -71,7 +71,6 @@ class TaskAccess(Spec):
     """What the operator lets tasks do, and where their folders lie."""
 
     folders: dict[str, str] = {}  # benchmark's domain -> folder, absolute
-    roots: dict[str, str] = {}  # benchmark's domain -> the folder of TASKS_DIRS that it is below
     code: bool = False  # folders may bring Python code
     downloads: bool = False  # data sets may be fetched
 

@@ -67,9 +67,10 @@ class Harness:
     def _load(self, asked: TaskBenchmarkSpec) -> Any:
         """Have the harness read a task and its documents, from its folder's own point of view."""
         folder = self._access.folders.get(asked.domain)
-        if (folder is None) != (asked.task_folder is None):
+        if folder is None and asked.task_folder is not None:
             raise TaskError(
-                "task_folder", f"found no place of task folder '{asked.task_folder}' in the spec; score again"
+                "task_folder",
+                f"found no folder '{asked.task_folder}' below TASKS_DIRS, or a link in it; put it back, then score again",
             )
         if folder is None:
             check_known_task(asked.task)
@@ -144,7 +145,9 @@ def _load_model(checkpoint: Path, meanwhile: Callable[[int, int], None]) -> Any:
 
     check_folder(checkpoint)
     safely = {"local_files_only": True, "trust_remote_code": False}
-    model = AutoModelForCausalLM.from_pretrained(checkpoint, use_safetensors=True, dtype=torch.float32, **safely)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        str(checkpoint), use_safetensors=True, dtype=torch.float32, **safely
+    )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, **safely)
     return Told(pretrained=model.to(device), tokenizer=tokenizer, batch_size=1)
@@ -298,15 +301,15 @@ def _item(number: int, sample: Any, metric: str, model: Any, *, within: str) -> 
 def _likeliest(sample: Any, metric: str) -> int:
     """Find the choice that the model finds likeliest, by the measure of the metric."""
     choices = [continuation for _, continuation in sample["arguments"]]
-    weigh: dict[str, Callable[[str], float]] = {
-        "acc_norm": lambda text: len(text.lstrip()) or 1,
-        "acc_bytes": lambda text: len(text.lstrip().encode()) or 1,
-    }
-    length = weigh.get(metric, lambda text: 1.0)
-    if metric == "acc_mutual_info":
+    if metric == "acc_mutual_info":  # the second half asks how likely each is without the question
         choices = choices[: len(choices) // 2]
-    likelihoods = [sample["resps"][row][0][0] / length(text) for row, text in enumerate(choices)]
+    likelihoods = [sample["resps"][row][0][0] / _length(text.lstrip(), metric) for row, text in enumerate(choices)]
     return max(range(len(choices)), key=likelihoods.__getitem__)
+
+
+def _length(text: str, metric: str) -> int:
+    """What a metric divides a choice's log-likelihood by."""
+    return max(1, {"acc_norm": len(text), "acc_bytes": len(text.encode())}.get(metric, 1))
 
 
 # What surrounds it ----------------------------------------------------------------------------------------------
