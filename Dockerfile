@@ -3,8 +3,8 @@
 FROM python:3.11-slim AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
-COPY requirements.txt .
-RUN --mount=type=cache,target=/root/.cache/pip /opt/venv/bin/pip install -r requirements.txt
+COPY requirements.txt requirements-lm-eval.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip /opt/venv/bin/pip install -r requirements.txt -r requirements-lm-eval.txt
 
 FROM packages AS packages-vllm
 COPY requirements-vllm.txt .

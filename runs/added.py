@@ -78,11 +78,6 @@ def scorings_of(run: Run) -> list[AddedScoring]:
     )
 
 
-def is_under_way(run: Run) -> bool:
-    """Whether anything that was added is still to be scored, so that its page has to be live."""
-    return run.added_scorings.filter(status__in=lifecycle.OPEN).exists()
-
-
 def _checked(run: Run, document: object) -> tuple[dict[str, Any], dict[str, Any]]:
     """Check a benchmark by the rules of the run's recipe; returns its document in full and the rows that it is pinned to."""
     if not isinstance(document, dict):

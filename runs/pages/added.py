@@ -37,18 +37,25 @@ class AddedView:
 
 def added_section(run: Run) -> dict[str, Any]:
     """Say what was added, and what may be."""
-    scorings = added.scorings_of(run)
+    known = list(run.added_benchmarks.all())
+    scorings = added.scorings_of(run) if known else []
+    who = (
+        dict(User.objects.filter(pk__in=[one.added_by_id for one in known]).values_list("pk", "username"))
+        if known
+        else {}
+    )
     rows = {} if run.published else added.addable_rows(run)
     asked = {benchmark["domain"] for benchmark in run.benchmarks}
     own = [benchmark["domain"] for benchmark in benchmarks_on(ready_versions(run.project))]
     return {
         "added": [
-            _view(one.domain, one.added_by.username, [s for s in scorings if s.benchmark_id == one.pk], len(rows))
-            for one in run.added_benchmarks.select_related("added_by")
+            _view(one.domain, who[one.added_by_id], [s for s in scorings if s.benchmark_id == one.pk], len(rows))
+            for one in known
         ],
         "addable": [(name, describe(name).title) for name in [*DOMAINS, *own] if name not in asked],
         "addable_rows": list(rows),
         "may_be_added_to": bool(rows),
+        "is_adding": any(scoring.status in lifecycle.OPEN for scoring in scorings),
     }
 
 

@@ -9,7 +9,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from runs import added
 from runs.access import role_in
 from runs.drift.comparability import break_words
 from runs.models import Role, Run, Status
@@ -46,6 +45,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     if request.GET.get("part") == "top-up":
         return render(request, "runs/_top_up.html", {"top_up": chosen and chosen.get("top_up"), "view": view})
     sections = review_sections(request, run, cell=chosen["key"] if chosen else "")
+    adding = added_section(run)
     is_part = request.GET.get("part") == "drift"
     context = (
         _head(run)
@@ -66,7 +66,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "recoveries": [recovery_view(found, run) for found in report.recoveries],
             "n_scored": len(report.matrix.scored_rows()),
             "chosen": chosen,
-            "is_live": run.status != Status.SUCCEEDED or is_topping_up(run) or added.is_under_way(run),
+            "is_live": run.status != Status.SUCCEEDED or is_topping_up(run) or adding["is_adding"],
             "pair": pair_form(report, view, chosen),
             "teachers": teachers_view(report, run),
             "lineage": lineage_view(report, run),
@@ -74,7 +74,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "has_mid_stage_scores": bool(report.during),
         }
         | sections
-        | added_section(run)
+        | adding
         | hold_context(run, request.user, role)
     )
     return render(request, "runs/_drift.html" if is_part else "runs/drift.html", context)
