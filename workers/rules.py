@@ -338,7 +338,8 @@ def _check_known(recipe: "RecipeSpec", path: tuple[str | int, ...], domain: str)
 
 
 def _check_trainable(recipe: "RecipeSpec", path: tuple[str | int, ...], kind: str, domain: str) -> None:
-    if any(isinstance(asked, TaskBenchmarkSpec) and asked.domain == domain for asked in recipe.benchmarks):
+    tasks = [asked.domain for asked in recipe.benchmarks if isinstance(asked, TaskBenchmarkSpec)]
+    if domain in tasks and domain not in DOMAINS and domain not in recipe.data_sets:
         raise SpecRuleError(
             path,
             f"found '{domain}', which is a task of the lm-evaluation-harness: it asks, and has nothing to train on, nor a "

@@ -11,16 +11,12 @@ from workers.document import Slug, Spec, Text, setting
 class TaskBenchmarkSpec(Spec):
     """A task or group of the lm-evaluation-harness, asked as its own authors wrote it down."""
 
-    task: Text = setting(
-        about="The task or group, by the harness's name for it.",
-        essential=True,
-        pattern=r"^[A-Za-z0-9][\w.:+-]{0,119}$",
-    )
+    task: Text = setting(about="The task or group, by the harness's name for it.", essential=True, max_length=120)
     domain: Slug = setting(
         about="What it is called in matrices, gates and addresses; left out, the task's name, as far as it goes.",
         essential=True,
     )
-    task_folder: Text | None = setting(
+    task_folder: str | None = setting(
         None,
         about="A folder below one of the server's TASKS_DIRS that holds the task's YAML; left out, the tasks that the harness "
         "brings along.",
@@ -55,9 +51,18 @@ class TaskBenchmarkSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _is_called_as_its_task(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("task"), str) and data.get("domain") is None:
+        if isinstance(data, dict) and isinstance(data.get("task"), str) and not data.get("domain"):
             return {**data, "domain": name_in_matrices(data["task"])}
         return data
+
+    @field_validator("task")
+    @classmethod
+    def _is_a_name(cls, task: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][\w.:+-]*", task):
+            raise ValueError(
+                f"found '{task}', expected the name of a task or group, as arc_easy; write it as the harness does"
+            )
+        return task
 
     @field_validator("task_folder")
     @classmethod

@@ -15,10 +15,22 @@ from workers.spec import (
     RecipeSpec,
     RewardModelSpec,
     SFTSpec,
+    TaskBenchmarkSpec,
     TinyModelSpec,
 )
 
-SPECS = (RecipeSpec, TinyModelSpec, SFTSpec, GRPOSpec, MOPDSpec, RewardModelSpec, LoRASpec, BenchmarkSpec, GateSpec)
+SPECS = (
+    RecipeSpec,
+    TinyModelSpec,
+    SFTSpec,
+    GRPOSpec,
+    MOPDSpec,
+    RewardModelSpec,
+    LoRASpec,
+    BenchmarkSpec,
+    TaskBenchmarkSpec,
+    GateSpec,
+)
 DRAWN_BY_HAND = {
     "kind",
     "domains",
