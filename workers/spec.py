@@ -88,7 +88,10 @@ class BenchmarkSpec(Spec):
     n_validation: int = setting(
         128, about="Validation problems, which only choose teachers.", unit="problems", source="tiny", ge=8, le=100_000
     )
-    samples_per_problem: int = setting(1, about="k of avg@k.", unit="samples", ge=1, le=256)
+    samples_per_problem: int = setting(1, about="Answers to each problem from each seed: k of avg@k.", unit="samples", ge=1, le=256)
+    temperature: float = setting(1.0, about="Sampling temperature; 0 is greedy.", ge=0, le=2)
+    top_p: float = setting(1.0, about="Nucleus sampling.", gt=0, le=1)
+    max_response_tokens: int = setting(16, about="Longest response.", unit="tokens", ge=1, le=1_000_000)
     metric: Metric = setting(
         "avg",
         about="What a problem's result is: avg, the mean grade of its answers; pass, how likely one of k answers is right; or "
@@ -99,9 +102,6 @@ class BenchmarkSpec(Spec):
     seeds: int = setting(
         1, about="Generators that each sample so many answers; a problem's answers are counted together.", ge=1, le=64
     )
-    temperature: float = setting(1.0, about="Sampling temperature; 0 is greedy.", ge=0, le=2)
-    top_p: float = setting(1.0, about="Nucleus sampling.", gt=0, le=1)
-    max_response_tokens: int = setting(16, about="Longest response.", unit="tokens", ge=1, le=1_000_000)
 
     @property
     def n_answers(self) -> int:

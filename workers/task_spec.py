@@ -13,6 +13,7 @@ class TaskBenchmarkSpec(Spec):
 
     task: Text = setting(about="The task or group, by the harness's name for it.", essential=True, max_length=120)
     domain: Slug = setting(
+        "",
         about="What it is called in matrices, gates and addresses; left out, the task's name, as far as it goes.",
         essential=True,
     )
@@ -21,7 +22,7 @@ class TaskBenchmarkSpec(Spec):
         about="A folder below one of the server's TASKS_DIRS that holds the task's YAML; left out, the tasks that the harness "
         "brings along.",
         essential=True,
-        max_length=1000,
+        max_length=200,
     )
     metric: Text = setting(
         "", about="Which of the task's metrics is the score; left out, the first of its list.", max_length=80

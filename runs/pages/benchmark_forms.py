@@ -85,7 +85,7 @@ def _task_form(position: int, benchmark: Document, problems: Problems) -> TaskFo
     fields = fields_of(TaskBenchmarkSpec, benchmark, f"benchmarks.{position}.", problems)
     return TaskForm(
         position=position,
-        title=str(benchmark.get("task") or "a task"),
+        title=str(benchmark.get("task") or "new task"),
         essentials=[field for field in fields if field.is_essential],
         more=[field for field in fields if not field.is_essential],
         error=problems.within(f"benchmarks.{position}"),
