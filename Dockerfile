@@ -22,7 +22,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 # git applies the patches of the grader `patches`; libseccomp2 is the sandbox's, and comes with apt
 RUN apt-get update && apt-get install -y --no-install-recommends git libseccomp2 && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --create-home cascade \
-    && install -d -o cascade -g cascade /var/lib/cascade /artifacts /models /data
+    && install -d -o cascade -g cascade /var/lib/cascade /artifacts /models /data /tasks
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY manage.py .
