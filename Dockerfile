@@ -3,8 +3,8 @@
 FROM python:3.11-slim AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
-COPY requirements.txt .
-RUN --mount=type=cache,target=/root/.cache/pip /opt/venv/bin/pip install -r requirements.txt
+COPY requirements.txt requirements-lm-eval.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip /opt/venv/bin/pip install -r requirements.txt -r requirements-lm-eval.txt
 
 FROM packages AS packages-vllm
 COPY requirements-vllm.txt .
@@ -22,7 +22,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 # git applies the patches of the grader `patches`; libseccomp2 is the sandbox's, and comes with apt
 RUN apt-get update && apt-get install -y --no-install-recommends git libseccomp2 && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --create-home cascade \
-    && install -d -o cascade -g cascade /var/lib/cascade /artifacts /models /data
+    && install -d -o cascade -g cascade /var/lib/cascade /artifacts /models /data /tasks
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY manage.py .

@@ -19,6 +19,10 @@ MODELS_DIR = Path(os.environ.get("MODELS_DIR", VAR_DIR / "models"))
 
 # What data sets may be registered from by path: folders, separated as in PATH; the web and every worker see them alike.
 DATA_DIRS = [Path(folder).resolve() for folder in os.environ.get("DATA_DIRS", "").split(os.pathsep) if folder]
+# Folders below which tasks of the lm-evaluation-harness may be asked, likewise; what more they may do, only the operator says.
+TASKS_DIRS = [Path(folder).resolve() for folder in os.environ.get("TASKS_DIRS", "").split(os.pathsep) if folder]
+ALLOW_TASK_CODE = os.environ.get("ALLOW_TASK_CODE", "").lower() in ("1", "true", "yes")  # Python that a folder brings
+ALLOW_TASK_DOWNLOADS = os.environ.get("ALLOW_TASK_DOWNLOADS", "").lower() in ("1", "true", "yes")
 MAX_UPLOAD_BYTES = int(os.environ.get("CASCADE_MAX_UPLOAD_BYTES", str(4 * 1024**3)))
 
 # Models that grade what no rule can, by the names that recipes know them by; workers/judges.py has the form.

@@ -143,7 +143,7 @@ def _stage(run: Run, name: str) -> Stage:
 def _see_cell(run: Run, anchor: CellAnchor | ItemAnchor) -> None:
     if anchor.row != BASE:
         _stage(run, anchor.row)
-    domains = [benchmark["domain"] for benchmark in run.document["benchmarks"]]
+    domains = [benchmark["domain"] for benchmark in run.benchmarks]
     if anchor.domain not in domains:
         raise AnchorError(f"found domain '{anchor.domain}', expected one of: {', '.join(domains)}")
     if not isinstance(anchor, ItemAnchor):

@@ -14,13 +14,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from pydantic import BaseModel
 
 from runs import audit, ready
 from runs.lifecycle import NotPossibleError
-from runs.models import DataSet, Project, Recipe, Run, SourceKind, Status, ids
+from runs.models import AddedBenchmark, DataSet, Project, Recipe, Run, SourceKind, Status, ids
 from workers.catalogue import DOMAINS
 from workers.data_dir import DataDir, DataSourceSpec
 from workers.stage_dir import write_document
@@ -162,8 +162,11 @@ def delete_data_set(data_set: DataSet, *, by: User) -> None:
 
 def pinning(kind: type[Recipe] | type[Run], data_set: DataSet) -> "QuerySet[Any]":
     """The project's recipes or runs that train on these rows, or ask them; the newest first."""
-    pin = {"data_sets": {data_set.name: {"digest": data_set.digest}}}
-    rows: QuerySet[Any] = kind.objects.filter(project=data_set.project, document__contains=pin).order_by("-pk")
+    pin = {data_set.name: {"digest": data_set.digest}}
+    needs = Q(document__contains={"data_sets": pin})
+    if kind is Run:
+        needs |= Q(pk__in=AddedBenchmark.objects.filter(data_sets__contains=pin).values("run"))
+    rows: QuerySet[Any] = kind.objects.filter(needs, project=data_set.project).order_by("-pk")
     return rows if data_set.digest else rows.none()
 
 

@@ -7,7 +7,7 @@ from functools import cache
 import redis
 from django.conf import settings
 
-from runs.models import Checkpoint, Claimable, Stage, TopUp
+from runs.models import AddedScoring, Checkpoint, Claimable, Stage, TopUp
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def publish(run_public_id: str, *what: str) -> None:
 
 def tell(work: Claimable, *what: str) -> None:
     """Tell the pages of work's run that it changed; what belongs to no run has a page that asks by itself."""
-    if isinstance(work, Stage | Checkpoint | TopUp):
+    if isinstance(work, Stage | Checkpoint | TopUp | AddedScoring):
         publish(work.run.public_id, *what)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from runs.models import Benchmark, Checkpoint, ItemResult, Metric, Run, Score, Stage, TopUp
+from runs.models import AddedScoring, Benchmark, Checkpoint, ItemResult, Metric, Run, Score, Stage, TopUp
 from workers.answers import with_further_answers
 from workers.model_card import CardScore, model_card
 from workers.spec import ResolvedStageSpec
@@ -51,6 +51,11 @@ def scoring_folder(checkpoint: Checkpoint) -> StageDir:
 def top_up_folder(top_up: TopUp) -> StageDir:
     """Where a top-up's answers are sampled."""
     return scoring_folder(top_up.checkpoint).top_up(top_up.benchmark.domain)
+
+
+def added_folder(added: AddedScoring) -> StageDir:
+    """Where a checkpoint is scored on an added benchmark."""
+    return scoring_folder(added.checkpoint).added(added.benchmark.domain)
 
 
 @dataclass
@@ -128,6 +133,19 @@ def ingest_top_up(top_up: TopUp) -> int:
     return record.samples
 
 
+def ingest_added(added: AddedScoring) -> bool:
+    """Store a checkpoint's scores on an added benchmark; False where its folder has none on test problems."""
+    checkpoint, domain = added.checkpoint, added.benchmark.domain
+    records = {split: record for (name, split), record in _scores(checkpoint).items() if name == domain}
+    if "test" not in records:
+        return False
+    with _scores_locked(checkpoint):
+        checkpoint.scores.filter(benchmark__domain=domain).delete()
+        for record in records.values():
+            _store_score(checkpoint, record)
+    return True
+
+
 @contextmanager
 def _scores_locked(checkpoint: Checkpoint) -> Iterator[None]:
     """One replacement of a checkpoint's scores at a time: a scoring and top-ups may end together."""
@@ -159,7 +177,12 @@ def _on_card(score: ScoreRecord) -> CardScore:
 def missing_scores(checkpoint: Checkpoint, splits: tuple[str, ...] = SPLITS) -> list[str]:
     """Name the benchmarks of the recipe that a checkpoint's scoring folder has no whole score of, in some splits."""
     found = _scores(checkpoint)
-    wanted = [(benchmark["domain"], split) for benchmark in checkpoint.run.document["benchmarks"] for split in splits]
+    wanted = [
+        (benchmark["domain"], split)
+        for benchmark in checkpoint.run.document["benchmarks"]
+        for split in splits
+        if split == "test" or "task" not in benchmark  # whether a task has a validation split, only its documents tell
+    ]
     return [f"{domain} ({split})" for domain, split in wanted if (domain, split) not in found]
 
 
@@ -174,8 +197,10 @@ def _scores(checkpoint: Checkpoint) -> dict[tuple[str, str], ScoreRecord]:
 
 
 def _scored(checkpoint: Checkpoint) -> dict[tuple[str, str], ScoreRecord]:
-    """Read what a checkpoint's scoring left."""
-    records, _ = read_records(scoring_folder(checkpoint).scores, ScoreRecord)
+    """Read what a checkpoint's scoring left, and that on benchmarks which were added to its run."""
+    folder = scoring_folder(checkpoint)
+    paths = [folder.scores, *sorted((folder.path / "added").glob("*/scores.jsonl"))]
+    records = [record for path in paths for record in read_records(path, ScoreRecord)[0]]
     return {(record.domain, record.split): record for record in records}
 
 

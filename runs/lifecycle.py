@@ -22,6 +22,8 @@ from django.utils import timezone
 
 from runs import events, ready
 from runs.models import (
+    AddedBenchmark,
+    AddedScoring,
     Attempt,
     Benchmark,
     Checkpoint,
@@ -44,7 +46,7 @@ MAX_LOSSES = 5  # nor one whose worker was lost this often: it may be what takes
 UNREADABLE = ("corrupt_checkpoint", "bad_spec")  # codes of a start or teacher that is damaged or gone
 OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 OVER = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
-RunWork = Stage | Checkpoint | TopUp
+RunWork = Stage | Checkpoint | TopUp | AddedScoring
 Work = RunWork | DataSet | LeakCheck
 
 
@@ -114,6 +116,11 @@ def claim_top_up(pk: int, *, worker: str) -> Claim | None:
     return _claim(ready.top_ups(), TopUp, pk, worker)
 
 
+def claim_added_scoring(pk: int, *, worker: str) -> Claim | None:
+    """Take the scoring of an added benchmark; None if another worker was faster."""
+    return _claim(ready.added_scorings(), AddedScoring, pk, worker)
+
+
 def claim_data(kind: type[DataSet] | type[LeakCheck], pk: int, *, worker: str) -> Claim | None:
     """Take a data set to be read, or a check of some; None if another worker was faster."""
     return _claim(ready.data(kind), kind, pk, worker)
@@ -174,7 +181,7 @@ def finish_stage(claim: Claim, *, folder: str) -> bool:
 
 
 def finish_scoring(claim: Claim) -> bool:
-    """Record that a checkpoint is scored, or topped up; False if the claim was lost."""
+    """Record that a checkpoint is scored, on an added benchmark too, or topped up; False if the claim was lost."""
     if not _end(claim, Status.SUCCEEDED):
         return False
     _go_on(claim.work)
@@ -281,13 +288,13 @@ def retry(run: Run) -> None:
     A checkpoint of a stage's middle that cannot be read is given up: nothing but a point of a curve follows from it.
     """
     run.checkpoints.filter(is_mid_stage=True, status=Status.FAILED, failure_code__in=UNREADABLE).delete()
-    _queue_sources(run.stages.all(), run.checkpoints.all(), TopUp.objects.none())
+    _queue_sources(run.stages.all(), run.checkpoints.all())
     _move(run, (Status.FAILED, Status.CANCELLED), Status.QUEUED, "retry")
 
 
 def retry_stage(stage: Stage) -> None:
     """Queue one failed or cancelled stage again."""
-    _queue_sources(Stage.objects.filter(pk=stage.pk), Checkpoint.objects.none(), TopUp.objects.none())
+    _queue_sources(Stage.objects.filter(pk=stage.pk))
     asked = Stage.objects.filter(pk=stage.pk, status__in=(Status.FAILED, Status.CANCELLED))
     if not asked.update(**_queued_afresh()):
         now = Stage.objects.get(pk=stage.pk).status
@@ -308,7 +315,7 @@ def score_again(checkpoint: Checkpoint) -> None:
             f"the results of {checkpoint.run} were published elsewhere; there are no weights to score"
         )
     one = Checkpoint.objects.filter(pk=checkpoint.pk)
-    _queue_sources(Stage.objects.none(), one, TopUp.objects.none())
+    _queue_sources(one)
     if not one.filter(status__in=OVER).update(**_queued_afresh()):
         raise NotPossibleError(
             f"{checkpoint} is {checkpoint.status}, only one whose scoring is over can be scored again"
@@ -326,7 +333,7 @@ def queue_top_up(checkpoint: Checkpoint, benchmark: Benchmark, *, samples: int, 
         checkpoint=checkpoint, benchmark=benchmark, defaults={"run": checkpoint.run, **asked}
     )
     over = TopUp.objects.filter(pk=row.pk, status__in=OVER)
-    _queue_sources(Stage.objects.none(), Checkpoint.objects.none(), over)
+    _queue_sources(over)
     if not is_new and not over.update(**asked, **_queued_afresh(), step=0, n_steps=0):
         return None
     transaction.on_commit(lambda: ready.tend(checkpoint.run))
@@ -342,13 +349,31 @@ def cancel_top_ups(asked: QuerySet[TopUp]) -> list[TopUp]:
     return ended
 
 
-def _queue_sources(stages: QuerySet[Stage], scorings: QuerySet[Checkpoint], top_ups: QuerySet[TopUp]) -> None:
+def queue_added_scoring(checkpoint: Checkpoint, benchmark: AddedBenchmark, *, by: User) -> bool:
+    """Queue a checkpoint for an added benchmark; False where it is scored on it, queued or at work already.
+
+    To be called in a transaction.
+    """
+    row, is_new = AddedScoring.objects.get_or_create(
+        checkpoint=checkpoint, benchmark=benchmark, defaults={"run": checkpoint.run, "asked_by": by}
+    )
+    ended = AddedScoring.objects.filter(pk=row.pk, status__in=(Status.FAILED, Status.CANCELLED))
+    _queue_sources(ended)
+    if not is_new and not ended.update(asked_by=by, **_queued_afresh(), step=0, n_steps=0):
+        return False
+    transaction.on_commit(lambda: ready.tend(checkpoint.run))
+    return True
+
+
+def _queue_sources(*works: QuerySet[Any]) -> None:
     """Queue again whatever left weights that these could not read: its worker makes anew what is damaged, if anything is."""
     unreadable = {"status": Status.FAILED, "failure_code__in": UNREADABLE}
-    starved, unscored = list(stages.filter(**unreadable)), list(scorings.filter(**unreadable))
-    short = list(top_ups.filter(**unreadable))
-    affected: list[RunWork] = [*starved, *unscored, *short]
-    sources = Q(needed_by__stage__in=starved) | Q(checkpoints__in=unscored) | Q(checkpoints__top_ups__in=short)
+    affected: list[RunWork] = [work for rows in works for work in rows.filter(**unreadable)]
+    starved = [work for work in affected if isinstance(work, Stage)]
+    unread = [
+        work if isinstance(work, Checkpoint) else work.checkpoint for work in affected if not isinstance(work, Stage)
+    ]
+    sources = Q(needed_by__stage__in=starved) | Q(checkpoints__in=unread)
     builders = Q(position=0, run__in=[work.run for work in affected])  # the base may be what is damaged
     found = Stage.objects.filter(sources | builders, status=Status.SUCCEEDED).values_list("pk", flat=True)
     Stage.objects.filter(pk__in=set(found), status=Status.SUCCEEDED).update(**_queued_afresh())

@@ -10,6 +10,7 @@ from runs.drift.matrix import ColumnInfo, Kind, RowInfo, ScoreCell, ScoreMatrix,
 from runs.drift.stability import During
 from runs.models import ItemResult, Run, Score, Stage
 from workers.catalogue import describe
+from workers.metrics import name_metric
 from workers.spec import BASE
 
 
@@ -21,7 +22,7 @@ def score_matrix(run: Run, *, split: str = "test", before: int | None = None) ->
     names = {stage.pk: stage.name for stage in stages}
     base = () if run.published else (RowInfo(key=BASE, title="base", kind="base"),)
     rows = (*base, *(_row(stage, names) for stage in stages))
-    columns = tuple(_column(benchmark) for benchmark in run.document["benchmarks"])
+    columns = tuple(_column(benchmark) for benchmark in run.benchmarks)
     cells = {(cell.row, cell.column): cell for _, cell in _cells(run, split)}
     known = {row.key for row in rows}
     return ScoreMatrix(rows, columns, {key: cell for key, cell in cells.items() if key[0] in known})
@@ -43,7 +44,19 @@ def _column(benchmark: dict[str, Any]) -> ColumnInfo:
     if "title" in benchmark:
         return ColumnInfo(domain=benchmark["domain"], title=benchmark["title"], label=benchmark["label"])
     known = describe(benchmark["domain"])
-    return ColumnInfo(domain=benchmark["domain"], title=known.title, label=known.label, chance=known.chance)
+    return ColumnInfo(
+        domain=benchmark["domain"],
+        title=known.title,
+        label=known.label,
+        chance=known.chance,
+        metric=_metric(benchmark),
+    )
+
+
+def _metric(benchmark: dict[str, Any]) -> str:
+    if "task" in benchmark:
+        return benchmark["metric"] or "the task's own metric"
+    return name_metric(benchmark.get("metric", "avg"), benchmark.get("k", 1))
 
 
 def _row(stage: Stage, names: dict[int, str]) -> RowInfo:

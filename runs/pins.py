@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from pydantic import ValidationError
 
 from runs.data_sets import ready_versions
+from runs.lm_tasks import check_task
 from runs.models import DataSet, Project
 from workers.catalogue import DOMAINS, JUDGED, PREFERENCE
 from workers.judges import undeclared
 from workers.recipe_text import FieldProblem, RecipeError
-from workers.spec import BenchmarkSpec
+from workers.spec import BenchmarkSpec, TaskBenchmarkSpec
+from workers.task_folder import TaskError
 
 _SIZES = {"n_problems": "test", "n_validation": "validation"}
 
@@ -23,12 +26,13 @@ _SIZES = {"n_problems": "test", "n_validation": "validation"}
 def pin_data_sets(document: object, project: Project) -> Any:
     """Give a document's domains their rows, and its benchmarks no more problems than those have, where it says no number.
 
-    Raises RecipeError for a version that the project does not have, and for a judge that the server does not declare. What
-    has not the shape of a recipe is left as it is.
+    Raises RecipeError for a version that the project does not have, for a judge that the server does not declare, and for
+    a task that cannot be asked here. What has not the shape of a recipe is left as it is.
     """
     if not isinstance(document, dict):
         return document
     _check_judges(document)
+    _check_tasks(document)
     given = document.get("data_sets") or {}
     if not isinstance(given, dict):
         return document
@@ -96,6 +100,18 @@ def _domains(document: dict[str, Any]) -> Iterator[str]:
             weights = stage.get(field)
             yield from (name for name in weights if isinstance(name, str)) if isinstance(weights, dict) else ()
     yield from (item["domain"] for item in _dicts(document.get("benchmarks")) if isinstance(item.get("domain"), str))
+
+
+def _check_tasks(document: dict[str, Any]) -> None:
+    for position, item in enumerate(_items(document.get("benchmarks"))):
+        if not isinstance(item, dict) or "task" not in item:
+            continue
+        try:
+            check_task(TaskBenchmarkSpec.model_validate(item))
+        except TaskError as error:
+            raise RecipeError([FieldProblem(("benchmarks", position, error.field), str(error), "bad_task")]) from None
+        except ValidationError:
+            continue  # for the check of the whole recipe to tell
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from runs import events
-from runs.models import Checkpoint, DataSet, LeakCheck, Run, Stage, Status, TopUp
+from runs.models import AddedScoring, Checkpoint, DataSet, LeakCheck, Run, Stage, Status, TopUp
 from runs.needs import unmet_needs
 
 logger = logging.getLogger(__name__)
@@ -51,9 +51,18 @@ def checkpoints() -> QuerySet[Checkpoint]:
 
 def top_ups() -> QuerySet[TopUp]:
     """Top-ups that wait for answers; a run that is paused, held or over has its checkpoints topped up all the same."""
-    has_weights = Q(stage=None) | Q(stage__status=Status.SUCCEEDED)  # else they are being made anew
-    there = Checkpoint.objects.filter(has_weights, pk=OuterRef("checkpoint"))
-    return TopUp.objects.filter(_is_claimable()).filter(Exists(there))
+    return TopUp.objects.filter(_is_claimable()).filter(Exists(_checkpoints_with_weights()))
+
+
+def added_scorings() -> QuerySet[AddedScoring]:
+    """Checkpoints that wait to be scored on added benchmarks, whatever the run does."""
+    return AddedScoring.objects.filter(_is_claimable()).filter(Exists(_checkpoints_with_weights()))
+
+
+def _checkpoints_with_weights() -> QuerySet[Checkpoint]:
+    """The checkpoint of outer work, unless its weights are being made anew."""
+    has_weights = Q(stage=None) | Q(stage__status=Status.SUCCEEDED)
+    return Checkpoint.objects.filter(has_weights, pk=OuterRef("checkpoint"))
 
 
 def _is_claimable() -> Q:
@@ -74,12 +83,18 @@ def tend(run: Run) -> None:
         nudge("workers.score_checkpoint", checkpoint.pk, _queue(run))
     for top_up in top_ups().filter(run=run):
         nudge("workers.top_up", top_up.pk, _queue(run))
+    for added in added_scorings().filter(run=run):
+        nudge("workers.score_added", added.pk, _queue(run))
     events.publish(run.public_id, "stages")
 
 
 def tend_all() -> None:
     """Tend every run that has something ready; the beat calls this for whatever was lost."""
-    waiting = {run for rows in (stages(), checkpoints(), top_ups()) for run in rows.values_list("run", flat=True)}
+    waiting = {
+        run
+        for rows in (stages(), checkpoints(), top_ups(), added_scorings())
+        for run in rows.values_list("run", flat=True)
+    }
     for run in Run.objects.filter(pk__in=waiting):
         tend(run)
     tend_data()

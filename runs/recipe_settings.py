@@ -24,7 +24,7 @@ def settings_of(document: dict[str, Any]) -> Iterator[tuple[Key, Any]]:
                 yield from flat_settings(f"stage {stage['name']}", stage)
         elif name == "benchmarks":
             for benchmark in value:
-                yield (f"benchmark {benchmark['domain']}", ""), f"{benchmark['n_problems']:,} problems"
+                yield (f"benchmark {benchmark['domain']}", ""), _benchmark_words(benchmark)
                 yield from flat_settings(f"benchmark {benchmark['domain']}", benchmark)
         elif name == "gates":
             for number, gate in enumerate(value, 1):
@@ -38,6 +38,12 @@ def settings_of(document: dict[str, Any]) -> Iterator[tuple[Key, Any]]:
                 yield from flat_settings(f"data set {data_set}", pin)
         else:
             yield ("recipe", name), value
+
+
+def _benchmark_words(benchmark: dict[str, Any]) -> str:
+    if "task" in benchmark:
+        return f"task {benchmark['task']}"
+    return f"{benchmark['n_problems']:,} problems"
 
 
 def flat_settings(where: str, settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[Key, Any]]:

@@ -141,7 +141,7 @@ def _fingerprint(run: Run, stages: list[Stage]) -> str:
     scores = Score.objects.filter(checkpoint__run=run).order_by("pk")
     known = {
         "run": run.public_id,
-        "benchmarks": run.document["benchmarks"],
+        "benchmarks": run.benchmarks,
         "stages": [(s.pk, s.document["domains"], s.starts_from_id, (s.resolved or {}).get("teachers")) for s in stages],
         "scores": list(scores.values_list("pk", "checkpoint", "benchmark", "mean", "n_items")),
     }

@@ -10,12 +10,15 @@ from django.conf import settings
 
 from runs.data_sets import folders_of
 from runs.drift.teachers import choose_teachers
-from runs.ingest import checkpoint_folder, n_scored_answers, scoring_folder, stage_folder, top_up_folder
+from runs.ingest import added_folder, checkpoint_folder, n_scored_answers, scoring_folder, stage_folder, top_up_folder
+from runs.lm_tasks import access_for
 from runs.matrices import score_matrix
-from runs.models import Checkpoint, Run, Stage, TopUp
+from runs.models import AddedScoring, Checkpoint, Run, Stage, TopUp
 from workers.spec import (
     BASE,
     BEST,
+    AnyBenchmarkSpec,
+    BenchmarkSpec,
     FolderRewardSpec,
     GRPOSpec,
     JudgeRewardSpec,
@@ -27,7 +30,7 @@ from workers.spec import (
     StageSpec,
     TopUpSpec,
 )
-from workers.stage_dir import write_document
+from workers.stage_dir import StageDir, write_document
 
 
 def write_stage_spec(stage: Stage) -> None:
@@ -40,15 +43,35 @@ def write_stage_spec(stage: Stage) -> None:
 
 def write_scoring_spec(checkpoint: Checkpoint) -> None:
     """Write the spec.json of a checkpoint's scoring."""
-    recipe, folder = RecipeSpec.model_validate(checkpoint.run.document), scoring_folder(checkpoint)
+    recipe = RecipeSpec.model_validate(checkpoint.run.document)
+    _write_scoring(checkpoint, scoring_folder(checkpoint), recipe, recipe.benchmarks)
+
+
+def write_added_spec(added: AddedScoring) -> None:
+    """Write the spec.json of a checkpoint's scoring on an added benchmark."""
+    recipe = whole_recipe(added.run)
+    asked = tuple(asked for asked in recipe.benchmarks if asked.domain == added.benchmark.domain)
+    _write_scoring(added.checkpoint, added_folder(added), recipe, asked)
+
+
+def whole_recipe(run: Run) -> RecipeSpec:
+    """The recipe of a run with the benchmarks that were added to it."""
+    document = {**run.document, "benchmarks": run.benchmarks, "data_sets": run.data_set_pins}
+    return RecipeSpec.model_validate(document)
+
+
+def _write_scoring(
+    checkpoint: Checkpoint, folder: StageDir, recipe: RecipeSpec, asked: tuple[AnyBenchmarkSpec, ...]
+) -> None:
     spec = ScoringSpec(
         run=checkpoint.run.public_id,
         seed=recipe.seed,
         checkpoint_folder=_as_seen_from(folder.path, checkpoint_folder(checkpoint)),
-        benchmarks=recipe.benchmarks,
-        data_folders=_data_folders(checkpoint.run, recipe, [asked.domain for asked in recipe.benchmarks], folder.path),
+        benchmarks=asked,
+        data_folders=_data_folders(checkpoint.run, recipe, [one.domain for one in asked], folder.path),
         digests={name: data_set.digest for name, data_set in recipe.data_sets.items()},
-        judge=_judge_of_rows(recipe, [asked.domain for asked in recipe.benchmarks], in_benchmark=True),
+        tasks=access_for(asked),
+        judge=_judge_of_rows(recipe, [one.domain for one in asked], in_benchmark=True),
     )
     write_document(folder.spec, spec)
 
@@ -56,13 +79,15 @@ def write_scoring_spec(checkpoint: Checkpoint) -> None:
 def write_top_up_spec(top_up: TopUp) -> None:
     """Write the spec.json of a top-up; what a former one left as done is not all of this one."""
     checkpoint, folder = top_up.checkpoint, top_up_folder(top_up)
-    recipe = RecipeSpec.model_validate(checkpoint.run.document)
+    recipe = whole_recipe(checkpoint.run)
     domain = top_up.benchmark.domain
+    asked = next(benchmark for benchmark in recipe.benchmarks if benchmark.domain == domain)
+    assert isinstance(asked, BenchmarkSpec), "a task answers once; its changes offer no top-up"
     spec = TopUpSpec(
         run=checkpoint.run.public_id,
         seed=recipe.seed,
         checkpoint_folder=_as_seen_from(folder.path, checkpoint_folder(checkpoint)),
-        benchmark=next(benchmark for benchmark in recipe.benchmarks if benchmark.domain == domain),
+        benchmark=asked,
         version=top_up.benchmark.version,
         n_scored=n_scored_answers(checkpoint, domain),
         n_answers=top_up.samples,

@@ -4,9 +4,10 @@ A mean over more answers to the same problems measures the same quantity, only m
 its top-ups whenever it is read. Records say how many answers came before theirs: each is taken once and in its turn.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 
+from workers.metrics import value_of
 from workers.stage_dir import ItemRecord, ScoreRecord
 
 
@@ -25,14 +26,14 @@ def _identity(record: ScoreRecord) -> tuple[object, ...]:
 
 def _joined(first: ScoreRecord, more: ScoreRecord) -> ScoreRecord:
     k = (first.samples, more.samples)
-    items = [_joined_item(a, b, k) for a, b in zip(first.items, more.items, strict=True)]
+    items = [_joined_item(a, b, k, first.protocol) for a, b in zip(first.items, more.items, strict=True)]
     mean = fmean(item.value for item in items)
     return first.model_copy(update={"samples": sum(k), "mean": mean, "items": items})
 
 
-def _joined_item(first: ItemRecord, more: ItemRecord, k: tuple[int, int]) -> ItemRecord:
+def _joined_item(first: ItemRecord, more: ItemRecord, k: tuple[int, int], protocol: Mapping[str, object]) -> ItemRecord:
     grades = [*_grades(first, k[0]), *_grades(more, k[1])]
-    value = fmean(grades) if len(grades) == sum(k) else fmean((first.value, more.value), weights=k)
+    value = value_of(grades, protocol) if len(grades) == sum(k) else fmean((first.value, more.value), weights=k)
     joined = {
         "value": value,
         "grades": grades,

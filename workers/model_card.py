@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from workers.catalogue import describe
+from workers.metrics import metric_words
 from workers.recipe_text import dump_document
 from workers.spec import BASE, FolderModelSpec, GRPOSpec, MOPDSpec, ResolvedStageSpec, SFTSpec, TinyModelSpec
 from workers.stage_dir import step_of
@@ -31,7 +32,7 @@ class CardScore:
 
     @property
     def metric(self) -> str:
-        return f"avg@{self.samples}"
+        return metric_words(self.protocol, self.samples)
 
 
 def model_card(

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from workers.spec import RecipeSpec, SpecRuleError
 
-_UNION_TAGS = {"sft", "grpo", "mopd", "tiny", "folder", "trained", "judge"}
+_UNION_TAGS = {"sft", "grpo", "mopd", "tiny", "folder", "trained", "judge", "of_domain", "of_task"}
 _UNIONS = ("model", "reward_model")  # fields that hold one of several kinds, besides stages
 _MAX_TEXT = 200_000
 _MAX_DEPTH = 20

@@ -6,9 +6,10 @@
 from typing import TYPE_CHECKING
 
 from workers.catalogue import DOMAINS, describe, in_order
+from workers.task_spec import TaskBenchmarkSpec
 
 if TYPE_CHECKING:
-    from workers.spec import GateSpec, RecipeSpec
+    from workers.spec import BenchmarkSpec, GateSpec, RecipeSpec
     from workers.stage_spec import GRPOSpec, MOPDSpec, _StageSpec
 
 BASE = "base"
@@ -114,6 +115,26 @@ def check_task_reward(stage: "MOPDSpec") -> None:
         )
 
 
+def check_metric(benchmark: "BenchmarkSpec") -> None:
+    """Raise SpecRuleError where there are fewer answers than the metric takes, or further ones would repeat themselves."""
+    if benchmark.metric != "pass" and benchmark.k != 1:
+        raise SpecRuleError(
+            ("k",),
+            f"found k {benchmark.k} with metric {benchmark.metric}, which has no k; set metric to pass or leave k out",
+        )
+    if benchmark.k > benchmark.n_answers:
+        raise SpecRuleError(
+            ("k",),
+            f"found k {benchmark.k} with {benchmark.n_answers} answers per problem, expected at least as many answers; raise "
+            "samples_per_problem or lower k",
+        )
+    if benchmark.seeds > 1 and benchmark.temperature == 0:
+        raise SpecRuleError(
+            ("seeds",),
+            f"found {benchmark.seeds} seeds at temperature 0, where each would answer the same; set seeds to 1 or raise temperature",
+        )
+
+
 def check_recipe(recipe: "RecipeSpec") -> None:
     """Raise SpecRuleError at the first rule across stages and benchmarks that is broken."""
     _check_names(recipe)
@@ -215,8 +236,20 @@ def _check_benchmarks(recipe: "RecipeSpec") -> None:
                 f"found two benchmarks of '{benchmark.domain}', expected one; drop one",
             )
         seen.add(benchmark.domain)
-        _check_response_fits(
-            recipe, ("benchmarks", position, "max_response_tokens"), benchmark.max_response_tokens, [benchmark.domain]
+        if isinstance(benchmark, TaskBenchmarkSpec):
+            _check_task(recipe, position, benchmark)
+        if benchmark.max_response_tokens is not None:
+            path = ("benchmarks", position, "max_response_tokens")
+            _check_response_fits(recipe, path, benchmark.max_response_tokens, [benchmark.domain])
+
+
+def _check_task(recipe: "RecipeSpec", position: int, benchmark: TaskBenchmarkSpec) -> None:
+    """A task has problems to ask and none to train on, so it may not go by the name of what has."""
+    if benchmark.domain in DOMAINS or benchmark.domain in recipe.data_sets:
+        raise SpecRuleError(
+            ("benchmarks", position, "domain"),
+            f"found '{benchmark.domain}', which is a domain of its own, as the name of task '{benchmark.task}'; give the "
+            "benchmark another domain",
         )
 
 
@@ -281,6 +314,8 @@ def check_data_sets(recipe: "RecipeSpec") -> None:
             _check_trainable(recipe, ("stages", position, "early_domains"), stage.kind, domain)
     for position, benchmark in enumerate(recipe.benchmarks):
         path = ("benchmarks", position)
+        if isinstance(benchmark, TaskBenchmarkSpec):
+            continue
         _check_known(recipe, (*path, "domain"), benchmark.domain)
         if benchmark.domain in recipe.data_sets:
             splits = recipe.data_sets[benchmark.domain].splits
@@ -303,6 +338,13 @@ def _check_known(recipe: "RecipeSpec", path: tuple[str | int, ...], domain: str)
 
 
 def _check_trainable(recipe: "RecipeSpec", path: tuple[str | int, ...], kind: str, domain: str) -> None:
+    tasks = [asked.domain for asked in recipe.benchmarks if isinstance(asked, TaskBenchmarkSpec)]
+    if domain in tasks and domain not in DOMAINS and domain not in recipe.data_sets:
+        raise SpecRuleError(
+            path,
+            f"found '{domain}', which is a task of the lm-evaluation-harness: it asks, and has nothing to train on, nor a "
+            "teacher to choose; drop it from the stage, or register its training rows as a data set",
+        )
     _check_known(recipe, path, domain)
     if domain not in recipe.data_sets:
         return

@@ -9,23 +9,25 @@ Sources are abbreviated: C2 is the Nemotron-Cascade 2 paper (arXiv 2603.19220), 
 (arXiv 2512.13607), "tiny" our own measurements with models of 0.3 to 0.8 M parameters.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from workers import rules
 from workers.catalogue import DOMAINS
 from workers.document import Slug, Spec, Text, setting
 from workers.judge_rules import check_judging
+from workers.metrics import Metric
 from workers.rules import BASE, BEST, SpecRuleError
 from workers.stage_parts import FolderName, FolderRewardSpec, JudgeRewardSpec, LoRASpec, RewardModelSpec
 from workers.stage_spec import GRPOSpec, MOPDSpec, SFTSpec, StageSpec
+from workers.task_spec import TaskAccess, TaskBenchmarkSpec
 
 __all__ = [
-    "BASE", "BEST", "BenchmarkSpec", "DataSetSpec", "FolderModelSpec", "FolderRewardSpec", "GRPOSpec", "GateSpec",
-    "JudgeRewardSpec", "LoRASpec", "MOPDSpec",
-    "ModelSpec", "RecipeSpec", "ResolvedStageSpec", "RewardModelSpec", "SFTSpec", "ScoringSpec", "Spec", "SpecRuleError",
-    "StageSpec", "TinyModelSpec", "TopUpSpec",
+    "BASE", "BEST", "AnyBenchmarkSpec", "BenchmarkSpec", "DataSetSpec", "FolderModelSpec", "FolderRewardSpec", "GRPOSpec",
+    "GateSpec", "JudgeRewardSpec", "LoRASpec", "MOPDSpec", "ModelSpec", "RecipeSpec", "ResolvedStageSpec",
+    "RewardModelSpec", "SFTSpec", "ScoringSpec", "Spec", "SpecRuleError", "StageSpec", "TaskAccess",
+    "TaskBenchmarkSpec", "TinyModelSpec", "TopUpSpec",
 ]  # fmt: skip
 
 
@@ -79,10 +81,43 @@ class BenchmarkSpec(Spec):
     n_validation: int = setting(
         128, about="Validation problems, which only choose teachers.", unit="problems", source="tiny", ge=8, le=100_000
     )
-    samples_per_problem: int = setting(1, about="k of avg@k.", unit="samples", ge=1, le=256)
+    samples_per_problem: int = setting(
+        1, about="Answers to each problem from each seed: k of avg@k.", unit="samples", ge=1, le=256
+    )
     temperature: float = setting(1.0, about="Sampling temperature; 0 is greedy.", ge=0, le=2)
     top_p: float = setting(1.0, about="Nucleus sampling.", gt=0, le=1)
     max_response_tokens: int = setting(16, about="Longest response.", unit="tokens", ge=1, le=1_000_000)
+    metric: Metric = setting(
+        "avg",
+        about="What a problem's result is: avg, the mean grade of its answers; pass, how likely one of k answers is right; or "
+        "exact, the share of its answers that are wholly right.",
+        source="pass: arXiv 2107.03374 Eq. 1",
+    )
+    k: int = setting(1, about="k of pass@k, with metric pass alone.", unit="answers", ge=1, le=256)
+    seeds: int = setting(
+        1, about="Generators that each sample so many answers; a problem's answers are counted together.", ge=1, le=64
+    )
+
+    @property
+    def n_answers(self) -> int:
+        """Answers per problem, of all seeds together."""
+        return self.seeds * self.samples_per_problem
+
+    @model_validator(mode="after")
+    def _can_be_measured(self) -> Self:
+        rules.check_metric(self)
+        return self
+
+
+def _kind_of_benchmark(given: Any) -> str:
+    is_task = isinstance(given, TaskBenchmarkSpec) or (isinstance(given, dict) and "task" in given)
+    return "of_task" if is_task else "of_domain"
+
+
+AnyBenchmarkSpec = Annotated[
+    Annotated[BenchmarkSpec, Tag("of_domain")] | Annotated[TaskBenchmarkSpec, Tag("of_task")],
+    Discriminator(_kind_of_benchmark),
+]
 
 
 class DataSetSpec(Spec):
@@ -160,7 +195,7 @@ class RecipeSpec(Spec):
     stages: tuple[StageSpec, ...] = setting(
         about="The stages, each after those it starts from or learns from.", min_length=1, max_length=64, strict=False
     )
-    benchmarks: tuple[BenchmarkSpec, ...] = setting(
+    benchmarks: tuple[AnyBenchmarkSpec, ...] = setting(
         default_factory=_all_benchmarks, about="One benchmark per domain.", min_length=1, strict=False
     )
     gates: tuple[GateSpec, ...] = setting(
@@ -229,10 +264,11 @@ class ScoringSpec(Spec):
     run: str
     seed: int
     checkpoint_folder: str
-    benchmarks: tuple[BenchmarkSpec, ...] = Field(strict=False)
+    benchmarks: tuple[AnyBenchmarkSpec, ...] = Field(strict=False)
     data_folders: dict[str, str] = {}  # data set -> its folder
     digests: dict[str, str] = {}  # data set -> SHA-256 of its rows, part of what makes scores comparable
     judge: str | None = None  # the recipe's, where some rows ask it
+    tasks: TaskAccess = TaskAccess()
 
 
 class TopUpSpec(Spec):

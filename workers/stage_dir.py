@@ -12,6 +12,7 @@ This folder is the whole contract between the web and the trainer.
     reward_model/                 the reward model of a stage that learned one
     judged/                       what judges have said already, so that a resumed step asks nothing twice
     scoring/step_000200/          the scoring folder of a checkpoint: spec.json, scores.jsonl, log.txt, outcome.json
+    scoring/step_000200/added/arc_easy/   the same files of a benchmark that was added to the run later
     scoring/step_000200/top_up/stem/   the same files of further answers to one benchmark's problems
     log.txt                       what the process printed
     outcome.json                  an Outcome, written last: done, stopped, or why it failed
@@ -120,7 +121,7 @@ class ScoreRecord(_Record):
 
 class Outcome(_Record):
     """How a process ended. `code` is a stable word for `failed`: out_of_memory, too_large, not_finite, disk_full,
-    corrupt_checkpoint, bad_spec, other_version, judge_away, error.
+    corrupt_checkpoint, bad_spec, bad_task, other_version, judge_away, error.
     """
 
     status: Literal["done", "stopped", "failed"]
@@ -184,6 +185,10 @@ class StageDir:
     def top_up(self, domain: str) -> "StageDir":
         """Where a scoring folder keeps further answers to a domain's test problems."""
         return StageDir(self.path / "top_up" / domain)
+
+    def added(self, domain: str) -> "StageDir":
+        """Where a scoring folder keeps the scores of a benchmark that was added to its run."""
+        return StageDir(self.path / "added" / domain)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -127,7 +127,7 @@ def score_checkpoint(checkpoint_id: int) -> None:
         return
     checkpoint = claim.work
     assert isinstance(checkpoint, Checkpoint)
-    is_validated = False
+    folder, is_validated = ingest.scoring_folder(checkpoint), False
 
     def look() -> dict[str, float | None]:
         """Store validation scores, which come first, as soon as they are whole: stages that choose teachers wait for them."""
@@ -136,6 +136,8 @@ def score_checkpoint(checkpoint_id: int) -> None:
             ingest.ingest_scores(checkpoint, VALIDATION)
             ready.tend(checkpoint.run)
             is_validated = True
+        if _lacks_only_tasks(folder):
+            ingest.ingest_scores(checkpoint)
         return {}
 
     def succeed() -> None:
@@ -148,12 +150,21 @@ def score_checkpoint(checkpoint_id: int) -> None:
 
     carry_out(
         claim,
-        ingest.scoring_folder(checkpoint),
+        folder,
         module=launch.SCORE,
         prepare=lambda: resolve.write_scoring_spec(checkpoint),
         look=look,
         succeed=succeed,
     )
+
+
+def _lacks_only_tasks(folder: StageDir) -> bool:
+    """Whether a scoring has ended without a task that cannot be asked: what else it scored is shown all the same."""
+    try:
+        outcome = read_document(folder.outcome, Outcome)
+    except ValueError:
+        return False
+    return outcome is not None and outcome.code == "bad_task"
 
 
 @shared_task(name="workers.top_up")

@@ -42,6 +42,7 @@ class DriftColumn(serializers.Serializer[Any]):
     title = serializers.CharField()
     short_title = serializers.CharField(source="label")
     chance = serializers.FloatField(help_text="Score of guessing, 0 to 1")
+    metric = serializers.CharField(help_text="What a problem's result is; empty: the mean of its answers' grades")
 
 
 class DriftScore(serializers.Serializer[Any]):
@@ -51,6 +52,7 @@ class DriftScore(serializers.Serializer[Any]):
     interval = _interval()
     n_items = serializers.IntegerField(source="n")
     samples = serializers.IntegerField(help_text="Answers per problem behind each item's value")
+    metric = serializers.CharField(help_text="What each item's value is: avg@8, pass@4 of 8; empty: as published")
     benchmark = serializers.CharField(source="protocol", help_text="The benchmark's digest")
 
 
@@ -161,7 +163,9 @@ def _drift(run: str, report: DriftReport, reference: Any) -> dict[str, Any]:
         "worst_drop": report.summary.worst_drop,
         "recoveries": report.recoveries,
         "mid_stage_scores": [
-            {**vars(cell), "step": step} for steps in report.during.values() for step, cell in sorted(steps.items())
+            {**vars(cell), "metric": cell.metric, "step": step}
+            for steps in report.during.values()
+            for step, cell in sorted(steps.items())
         ],
         "stability_gaps": [{**vars(gap), "domain": domain} for domain, gap in report.stability_gaps.items()],
     }

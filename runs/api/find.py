@@ -83,7 +83,9 @@ def find_comment(request: Request, public_id: str, *, needs: Role = Role.VIEWER)
 
 def with_work(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Fetch stages and checkpoints beside runs, so that any number of statuses takes the same few queries."""
-    return runs.select_related("project", "recipe", "created_by", "held_by").prefetch_related("stages", "checkpoints")
+    return runs.select_related("project", "recipe", "created_by", "held_by").prefetch_related(
+        "stages", "checkpoints", "added_benchmarks"
+    )
 
 
 def _one(rows: QuerySet[Row], public_id: str) -> Row:

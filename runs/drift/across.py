@@ -64,5 +64,5 @@ def _difference(baseline: ScoreMatrix, ours: ScoreMatrix, before: str, after: st
         return Change(after, column, before, reason=refusal)
     if theirs.values is None or mine.values is None:
         return Change(after, column, before, mine.mean - theirs.mean, reason=NO_ITEMS)
-    found = compare(theirs.values, mine.values, k=(theirs.samples, mine.samples))
+    found = compare(theirs.values, mine.values, k=(theirs.averaged, mine.averaged))
     return Change(after, column, before, found.difference, found.interval, found.p_value, found.p_value, found.test)

@@ -123,7 +123,7 @@ def _change_since(matrix: ScoreMatrix, row: str, column: str, reference: RowInfo
         return Change(row, column, reference.key, reason=refusal)
     if before.values is None or after.values is None:
         return Change(row, column, reference.key, after.mean - before.mean, reason=NO_ITEMS)
-    found = compare(before.values, after.values, k=(before.samples, after.samples))
+    found = compare(before.values, after.values, k=(before.averaged, after.averaged))
     return Change(
         row, column, reference.key, found.difference, found.interval, found.p_value, found.p_value, found.test
     )

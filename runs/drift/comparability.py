@@ -60,5 +60,10 @@ def changed_settings(before: Mapping[str, object], after: Mapping[str, object]) 
     """List the settings that differ: 'temperature 0.6, then 1.0'."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return "; ".join(
-        f"{name.replace('_', ' ')} {before.get(name, 'unset')}, then {after.get(name, 'unset')}" for name in names
+        f"{name.replace('_', ' ')} {before.get(name, _unset(name))}, then {after.get(name, _unset(name))}"
+        for name in names
     )
+
+
+def _unset(name: str) -> str:
+    return "avg" if name == "metric" else "unset"  # the mean of grades goes without a name

@@ -39,7 +39,7 @@ def find_flips(before: ScoreCell, after: ScoreCell) -> Flips:
         return Flips(reason=refusal)
     if before.values is None or after.values is None:
         return Flips(reason="no item results")
-    found = compare(before.values, after.values, k=(before.samples, after.samples))
+    found = compare(before.values, after.values, k=(before.averaged, after.averaged))
     return Flips(
         lost=_positions(after.values < before.values),
         gained=_positions(after.values > before.values),

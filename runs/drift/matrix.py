@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from runs.drift.intervals import Interval, Values, mean_interval
+from workers.metrics import k_of, metric_words
 
 Kind = Literal["base", "sft", "grpo", "mopd"]
 
@@ -36,6 +37,7 @@ class ColumnInfo:
     title: str
     label: str  # short column header
     chance: float = 0.0  # score of guessing
+    metric: str = ""  # what a problem's result is, where it is not the mean of its grades: pass@4, exact, acc
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,17 @@ class ScoreCell:
     protocol: str = ""
     version: str = ""  # of the benchmark; empty where it is not known
     settings: Mapping[str, float | int | str] = field(default_factory=dict, compare=False)
-    samples: int = 1  # k of avg@k: answers per problem behind each value
+    samples: int = 1  # answers per problem behind each value
+
+    @property
+    def metric(self) -> str:
+        """Name what each value is: 'avg@8', 'pass@4 of 8'."""
+        return metric_words(self.settings, self.samples) if self.n else ""
+
+    @property
+    def averaged(self) -> int:
+        """How many answers each value is the mean of; pass@k is of all of a problem's answers together, so of one."""
+        return self.samples if k_of(self.settings) is None else 1
 
 
 def score_cell(

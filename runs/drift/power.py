@@ -18,6 +18,7 @@ from scipy import special
 from runs.drift.comparability import NO_ITEMS, why_incomparable
 from runs.drift.intervals import ALPHA, Values, variance_of_mean
 from runs.drift.matrix import ScoreCell, ScoreMatrix
+from workers.metrics import k_of
 
 POWER = 0.8
 ONE_ANSWER = "with one answer per problem luck cannot be told from difficulty; two or more would tell"
@@ -128,6 +129,8 @@ def _detectable(matrix: ScoreMatrix, column: str, alpha: float, power: float) ->
 
 def _samples_needed(before: ScoreCell, after: ScoreCell, spread: float, error: float) -> int | str:
     """Find the least k with s^2(k) / n <= error^2, or say why there is none."""
+    if (k := k_of(before.settings)) is not None:
+        return f"how far luck goes in pass@{k} is not reckoned; more problems decide"
     if min(before.samples, after.samples) < 2:
         return ONE_ANSWER
     luck = _luck(before), _luck(after)

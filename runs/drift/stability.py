@@ -53,7 +53,7 @@ def stability_gap(before: ScoreCell, during: Mapping[int, ScoreCell], after: Sco
     if before.values is None or any(cell.values is None for cell in steps.values()):
         return StabilityGap(step, depth, lasting, reason=NO_ITEMS)
     tests = {
-        at: compare(cell.values, before.values, k=(cell.samples, before.samples))
+        at: compare(cell.values, before.values, k=(cell.averaged, before.averaged))
         for at, cell in steps.items()
         if cell.values is not None
     }

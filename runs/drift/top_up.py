@@ -24,6 +24,10 @@ class TopUpPlan:
 
 def plan_top_up(before: ScoreCell, after: ScoreCell, *, alpha: float = ALPHA) -> TopUpPlan:
     """Say how many answers to the same problems would decide a change, or why none would."""
+    if before.settings.get("harness"):
+        return TopUpPlan(
+            reason="the lm-evaluation-harness asks each document once, and would be answered the same again"
+        )
     if before.settings.get("temperature") == 0:
         return TopUpPlan(reason="answers are greedy (temperature 0): asked again, a checkpoint says the same")
     effort = effort_to_decide(before, after, alpha=alpha)

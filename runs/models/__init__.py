@@ -1,6 +1,7 @@
 """The nouns of the product, a file per family."""
 
 from runs.models.access import Membership, Project, Role
+from runs.models.added import AddedBenchmark, AddedScoring
 from runs.models.checkpoint import Checkpoint
 from runs.models.claim import Claimable, Status
 from runs.models.data_set import DataSet, LeakCheck, SourceKind
@@ -14,6 +15,8 @@ from runs.models.score import Benchmark, ItemResult, Score
 from runs.models.top_up import TopUp
 
 __all__ = [
+    "AddedBenchmark",
+    "AddedScoring",
     "Alias",
     "Attempt",
     "AuditEntry",

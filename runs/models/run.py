@@ -49,6 +49,17 @@ class Run(models.Model):
         return found
 
     @property
+    def benchmarks(self) -> list[dict[str, Any]]:
+        """What its checkpoints are scored on: the recipe's benchmarks, then those that were added."""
+        return [*self.document["benchmarks"], *(added.document for added in self.added_benchmarks.all())]
+
+    @property
+    def data_set_pins(self) -> dict[str, Any]:
+        """The rows of all of them, by their name."""
+        pins = {name: pin for added in self.added_benchmarks.all() for name, pin in added.data_sets.items()}
+        return {**self.document.get("data_sets", {}), **pins}
+
+    @property
     def ends(self) -> "list[Checkpoint]":
         """The base and what each stage left at its end: what later stages start from, and the rows of the score matrix."""
         return [checkpoint for checkpoint in self.checkpoints.all() if not checkpoint.is_mid_stage]

@@ -31,7 +31,9 @@ def find_baseline(run: Run, report: DriftReport, view: DriftView) -> Baseline | 
     """Find the run that the address names; None where it names none, this run itself, or one that does not exist."""
     if view.baseline in (None, run.number):
         return None
-    runs = Run.objects.filter(project=run.project, number=view.baseline).prefetch_related("stages", "checkpoints")
+    runs = Run.objects.filter(project=run.project, number=view.baseline).prefetch_related(
+        "stages", "checkpoints", "added_benchmarks"
+    )
     other = runs.first()
     if other is None:
         return None

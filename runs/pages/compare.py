@@ -84,7 +84,9 @@ def _numbers(query: QueryDict) -> list[int]:
 def _compared(project: Project, query: QueryDict) -> list[Compared]:
     numbers = _numbers(query)[:MAX_RUNS]
     found = Run.objects.filter(project=project, number__in=numbers).select_related("recipe", "project")
-    runs = sorted(found.prefetch_related("stages", "checkpoints"), key=lambda run: numbers.index(run.number))
+    runs = sorted(
+        found.prefetch_related("stages", "checkpoints", "added_benchmarks"), key=lambda run: numbers.index(run.number)
+    )
     for run in runs:
         join_rows(run)
     pinned = next((run.number for run in runs if str(run.number) == query.get("baseline")), None)

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from runs.access import role_in
 from runs.drift.comparability import break_words
 from runs.models import Role, Run, Status
+from runs.pages.added import added_section
 from runs.pages.baseline import baseline_choices, find_baseline
 from runs.pages.chosen_cell import chosen_cell, pair_form
 from runs.pages.drift_export import permalink
@@ -44,6 +45,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     if request.GET.get("part") == "top-up":
         return render(request, "runs/_top_up.html", {"top_up": chosen and chosen.get("top_up"), "view": view})
     sections = review_sections(request, run, cell=chosen["key"] if chosen else "")
+    adding = added_section(run)
     is_part = request.GET.get("part") == "drift"
     context = (
         _head(run)
@@ -64,7 +66,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "recoveries": [recovery_view(found, run) for found in report.recoveries],
             "n_scored": len(report.matrix.scored_rows()),
             "chosen": chosen,
-            "is_live": run.status != Status.SUCCEEDED or is_topping_up(run),
+            "is_live": run.status != Status.SUCCEEDED or is_topping_up(run) or adding["is_adding"],
             "pair": pair_form(report, view, chosen),
             "teachers": teachers_view(report, run),
             "lineage": lineage_view(report, run),
@@ -72,6 +74,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "has_mid_stage_scores": bool(report.during),
         }
         | sections
+        | adding
         | hold_context(run, request.user, role)
     )
     return render(request, "runs/_drift.html" if is_part else "runs/drift.html", context)

@@ -13,7 +13,7 @@ def find_run(request: HttpRequest, slug: str, number: int, *, needs: Role = Role
     assert isinstance(request.user, User)
     project = project_for(request.user, slug, needs=needs)
     runs = Run.objects.select_related("recipe", "created_by", "project", "held_by").prefetch_related(
-        "stages", "checkpoints"
+        "stages", "checkpoints", "added_benchmarks"
     )
     run = get_object_or_404(runs, project=project, number=number)
     join_rows(run)

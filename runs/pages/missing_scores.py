@@ -1,11 +1,12 @@
 """Checkpoints without scores: what their cells say, and asking for a scoring again."""
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from runs import lifecycle
+from runs import added, lifecycle
 from runs.models import Checkpoint, Role, Run, Status
 from runs.pages.find import find_run
 from runs.pages.matrix_view import MissingView
@@ -34,16 +35,26 @@ def missing_views(run: Run) -> dict[str, MissingView]:
 
 @require_POST
 def score_again(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Queue the scoring of a checkpoint that lacks scores."""
+    """Queue the scoring of a checkpoint that lacks scores, and those on added benchmarks."""
+    assert isinstance(request.user, User)
     run = find_run(request, slug, number, needs=Role.RUNNER)
     row = request.POST.get("row", "")
     checkpoint = _checkpoints(run).get(row)
     if checkpoint is None:
         raise Http404
     with refusals_told(request):
-        if all(drift_report(run).matrix.cell(row, b["domain"]) for b in run.document["benchmarks"]):
-            raise lifecycle.NotPossibleError(f"{checkpoint} has all its scores; nothing was queued")
-        lifecycle.score_again(checkpoint)
+        queued = (
+            added.score_missing(run, row, by=request.user)
+            if checkpoint.has_weights and run.added_benchmarks.exists()
+            else []
+        )
+        is_whole = all(drift_report(run).matrix.cell(row, b["domain"]) for b in run.document["benchmarks"])
+        if is_whole and not queued:
+            raise lifecycle.NotPossibleError(
+                f"{checkpoint} has all its scores, or they are on the way; nothing was queued"
+            )
+        if not is_whole:
+            lifecycle.score_again(checkpoint)
         messages.success(request, f"Queued: {checkpoint} is scored by the next free worker.")
     return redirect("runs:drift", slug, number)
 

@@ -11,14 +11,21 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from runs.pages.benchmark_forms import (
+    BenchmarkRow,
+    TaskForm,
+    apply_task_op,
+    benchmark_columns,
+    benchmark_rows,
+    benchmarks_from,
+    task_forms,
+)
 from runs.pages.data_choices import Versions, benchmarks_on, pins_from, trainable, version_fields
 from runs.pages.form_fields import (
     FormField,
     Problems,
     control_id,
     fields_of,
-    label_of,
-    plain_settings,
     read_number,
     values_from,
     write_value,
@@ -30,7 +37,6 @@ from workers.recipe_text import FieldProblem
 from workers.spec import (
     BASE,
     BEST,
-    BenchmarkSpec,
     FolderModelSpec,
     GRPOSpec,
     MOPDSpec,
@@ -103,18 +109,6 @@ class StageForm:
 
 
 @dataclass(frozen=True)
-class BenchmarkRow:
-    """A benchmark as controls; a domain without one has a row to switch it on."""
-
-    position: int
-    domain: str
-    title: str
-    is_on: bool
-    fields: list[FormField]
-    error: str
-
-
-@dataclass(frozen=True)
 class RecipeForm:
     """A whole recipe as controls."""
 
@@ -124,6 +118,7 @@ class RecipeForm:
     stages: list[StageForm]
     benchmarks: list[BenchmarkRow]
     benchmark_columns: list[tuple[str, str]]
+    tasks: list[TaskForm]
     gates: list[GateForm]
     gates_error: str
     versions: list[FormField]  # of the data sets it names
@@ -154,8 +149,9 @@ def recipe_form(document: Document, problems: Problems, data_sets: Versions) -> 
         model_kind=FormField("model.kind", "Base model", "choice", kind, tuple(_MODEL_LABELS)),
         model_fields=fields_of(MODEL_SPECS.get(kind, TinyModelSpec), model, "model.", problems),
         stages=stages,
-        benchmarks=_benchmark_rows(document, problems, benchmarks_on(data_sets)),
-        benchmark_columns=[(label_of(name), info.description or "") for name, info in _benchmark_settings()],
+        benchmarks=benchmark_rows(document, problems, benchmarks_on(data_sets)),
+        benchmark_columns=benchmark_columns(),
+        tasks=task_forms(document, problems),
         gates=gate_forms(document, problems),
         gates_error=problems.at("gates"),
         versions=version_fields(document, data_sets, problems),
@@ -243,30 +239,6 @@ def _teacher_fields(document: Document, position: int, problems: Problems) -> li
     return fields
 
 
-def _benchmark_settings() -> list[tuple[str, Any]]:
-    return [(name, info) for name, info in plain_settings(BenchmarkSpec) if name != "domain"]
-
-
-def _benchmark_rows(document: Document, problems: Problems, own: list[Document]) -> list[BenchmarkRow]:
-    given = document.get("benchmarks")
-    if given is None:
-        given = [{"domain": domain} for domain in DOMAINS]
-    domains = [str(benchmark.get("domain", "")) for benchmark in given]
-    possible = [*({"domain": domain} for domain in DOMAINS), *own]
-    missing = [benchmark for benchmark in possible if benchmark["domain"] not in domains]
-    return [
-        BenchmarkRow(
-            position=position,
-            domain=(domain := str(benchmark.get("domain", ""))),
-            title=describe(domain).title,
-            is_on=position < len(given),
-            fields=fields_of(BenchmarkSpec, benchmark, f"benchmarks.{position}.", problems)[1:],
-            error=problems.within(f"benchmarks.{position}"),
-        )
-        for position, benchmark in enumerate([*given, *missing])
-    ]
-
-
 # A form as a document -------------------------------------------------------------------------------------------
 
 
@@ -280,11 +252,7 @@ def document_from_post(post: Mapping[str, str]) -> Document:
     old_names = [post.get(f"stages.{position}.was", "") for position in positions]
     renamed = _renamed(document["stages"], old_names)
     _follow_renames(document["stages"], renamed)
-    document["benchmarks"] = [
-        {"domain": post[f"benchmarks.{position}.domain"], **values_from(BenchmarkSpec, post, f"benchmarks.{position}.")}
-        for position in _positions(post, r"benchmarks\.(\d{1,3})\.on")
-        if f"benchmarks.{position}.domain" in post
-    ]
+    document["benchmarks"] = benchmarks_from(post)
     document["gates"] = gates_from(post, renamed)
     if pins := pins_from(post):
         document["data_sets"] = pins
@@ -345,6 +313,9 @@ def apply_op(document: Document, op: str) -> int | None:
     stages = document["stages"]
     if verb in ("gate-add", "gate-remove"):
         apply_gate_op(document["gates"], verb.removeprefix("gate-"), argument)
+        return None
+    if verb in ("task-add", "task-remove"):
+        apply_task_op(document["benchmarks"], verb.removeprefix("task-"), argument)
         return None
     if verb == "add" and argument in STAGE_SPECS:
         stages.append(_new_stage(argument, document))

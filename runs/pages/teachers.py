@@ -89,5 +89,8 @@ def _line(report: DriftReport, column: ColumnInfo, choice: TeacherChoice, cheape
 
 
 def _compose_url(run: Run, teachers: Mapping[str, str]) -> str:
-    query = [("run", str(run.number)), *(("teacher", f"{domain}:{row}") for domain, row in teachers.items())]
+    """Ask for a recipe with these teachers; a task has nothing that a stage could learn from a teacher on."""
+    tasks = {benchmark["domain"] for benchmark in run.benchmarks if "task" in benchmark}
+    taught = [(domain, row) for domain, row in teachers.items() if domain not in tasks]
+    query = [("run", str(run.number)), *(("teacher", f"{domain}:{row}") for domain, row in taught)]
     return f"{reverse('runs:new', args=(run.project.slug,))}?{urlencode(query)}"

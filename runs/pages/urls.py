@@ -4,6 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from runs.pages import (
+    added,
     audit_log,
     compare,
     compose,
@@ -50,6 +51,7 @@ run_pages: tuple[list[URLPattern | URLResolver], str] = (
                     path("<int:number>/drift/figures/<slug:name>/", drift_figures.figure, name="drift-figure"),
                     path("<int:number>/drift/export/<str:name>", drift_export.export, name="drift-export"),
                     path("<int:number>/drift/score/", missing_scores.score_again, name="score-again"),
+                    path("<int:number>/drift/add/", added.add, name="add-benchmark"),
                     path("<int:number>/drift/top-up/", top_ups.top_up, name="top-up"),
                     path("<int:number>/drift/top-up/cancel/", top_ups.cancel_top_up, name="cancel-top-up"),
                     path("<int:number>/threads/", threads.run_threads, name="threads"),

@@ -4,7 +4,7 @@ from django.contrib.auth.models import User
 
 from runs import gates, ingest, lifecycle, ready, resolve
 from runs.lifecycle import Claim
-from runs.models import Checkpoint, Membership, Project, Role, Run, Stage, TopUp
+from runs.models import AddedScoring, Checkpoint, Membership, Project, Role, Run, Stage, TopUp
 from runs.recipes import save_recipe
 from tests.worker import fake_trainer
 from workers.spec import RecipeSpec
@@ -107,4 +107,16 @@ def top_up_all(run: Run) -> None:
         resolve.write_top_up_spec(claimed.work)
         fake_trainer.work(ingest.top_up_folder(claimed.work))
         ingest.ingest_top_up(claimed.work)
+        lifecycle.finish_scoring(claimed)
+
+
+def score_added(run: Run) -> None:
+    """Score whatever waits on added benchmarks."""
+    for waiting in ready.added_scorings().filter(run=run):
+        claimed = lifecycle.claim_added_scoring(waiting.pk, worker="host:4")
+        assert claimed is not None
+        assert isinstance(claimed.work, AddedScoring)
+        resolve.write_added_spec(claimed.work)
+        fake_trainer.work(ingest.added_folder(claimed.work))
+        assert ingest.ingest_added(claimed.work)
         lifecycle.finish_scoring(claimed)

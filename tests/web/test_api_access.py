@@ -72,6 +72,7 @@ def address(name: str, run: Run) -> str:
                 "api-release",
                 "api-top-ups",
                 "api-cancel-top-ups",
+                "api-added-benchmarks",
                 "api-gates",
             ),
             (run.public_id,),

@@ -17,12 +17,13 @@ from workers.spec import (
     RecipeSpec,
     RewardModelSpec,
     SFTSpec,
+    TaskBenchmarkSpec,
     TinyModelSpec,
 )
 
 SPECS = (
     RecipeSpec, TinyModelSpec, SFTSpec, GRPOSpec, MOPDSpec, RewardModelSpec, FolderRewardSpec, JudgeRewardSpec, LoRASpec,
-    BenchmarkSpec, GateSpec,
+    BenchmarkSpec, TaskBenchmarkSpec, GateSpec,
 )  # fmt: skip
 DRAWN_BY_HAND = {
     "kind",
