@@ -9,11 +9,17 @@ from typing import Any
 
 from runs.data_sets import ready_versions
 from runs.models import DataSet, Project
+from runs.registered_models import pin_model
 from workers.catalogue import DOMAINS
 from workers.recipe_text import FieldProblem, RecipeError
 from workers.spec import BenchmarkSpec
 
 _SIZES = {"n_problems": "test", "n_validation": "validation"}
+
+
+def pin_recipe(document: object, project: Project) -> Any:
+    """Give a document what it leaves to the project: rows of data sets, and what is known of a registered model. Raises RecipeError."""
+    return pin_model(pin_data_sets(document, project), project)
 
 
 def pin_data_sets(document: object, project: Project) -> Any:

@@ -90,6 +90,11 @@ class BenchmarkSpec(Spec):
     temperature: float = setting(1.0, about="Sampling temperature; 0 is greedy.", ge=0, le=2)
     top_p: float = setting(1.0, about="Nucleus sampling.", gt=0, le=1)
     max_response_tokens: int = setting(16, about="Longest response.", unit="tokens", ge=1, le=1_000_000)
+    thinking: bool | None = setting(
+        None,
+        about="What the chat template is told of thinking (enable_thinking). Left out: nothing, so that it does as it does.",
+        source="C2 App. A; C1: IFEval off, others on",
+    )
 
 
 class DataSetSpec(Spec):

@@ -23,6 +23,7 @@ from django.db.migrations.executor import MigrationExecutor
 from runs import estimates, events, gates, ingest, lifecycle, ready, resolve
 from runs.data_sets import DataSetError
 from runs.models import Checkpoint, Stage, TopUp
+from runs.registered_models import ModelError
 from workers import launch
 from workers.estimate import TooLargeError
 from workers.stage_dir import FolderBusyError, Outcome, Progress, StageDir, is_whole, read_document, write_text
@@ -191,7 +192,7 @@ def carry_out(
     except TooLargeError as error:
         _fail(claim, folder, "too_large", str(error))
         return
-    except DataSetError as error:
+    except (DataSetError, ModelError) as error:
         _fail(claim, folder, "bad_source", str(error))
         return
     except Exception as error:

@@ -15,6 +15,7 @@ from runs.api.exports import ExportProposal, ProposalCard, ProposalFiles
 from runs.api.gates import RunGates
 from runs.api.leaks import RecipeLeaks
 from runs.api.metrics import MetricSeries, StageMetrics
+from runs.api.models import ModelDetail, ModelFolders, Models, RetryModel
 from runs.api.projects import Projects
 from runs.api.proposals import (
     Aliases,
@@ -70,6 +71,8 @@ urlpatterns = [
     path("projects/", Projects.as_view(), name="api-projects"),
     path("projects/<slug:slug>/recipes/", Recipes.as_view(), name="api-recipes"),
     path("projects/<slug:slug>/data-sets/", DataSets.as_view(), name="api-data-sets"),
+    path("projects/<slug:slug>/models/", Models.as_view(), name="api-models"),
+    path("projects/<slug:slug>/model-folders/", ModelFolders.as_view(), name="api-model-folders"),
     path("projects/<slug:slug>/estimate/", Estimate.as_view(), name="api-estimate"),
     path("projects/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
     path("compare/", Comparison.as_view(), name="api-compare"),
@@ -87,6 +90,8 @@ urlpatterns = [
     path("data-sets/<id:public_id>/", DataSetDetail.as_view(), name="api-data-set"),
     path("data-sets/<id:public_id>/rows/", DataSetRows.as_view(), name="api-data-set-rows"),
     path("data-sets/<id:public_id>/bad-rows/", DataSetBadRows.as_view(), name="api-data-set-bad-rows"),
+    path("models/<id:public_id>/", ModelDetail.as_view(), name="api-model"),
+    path("models/<id:public_id>/retry/", RetryModel.as_view(), name="api-model-retry"),
     path("recipes/<id:public_id>/", RecipeDetail.as_view(), name="api-recipe"),
     path("recipes/<id:public_id>/leaks/", RecipeLeaks.as_view(), name="api-recipe-leaks"),
     path("runs/<id:public_id>/", RunDetail.as_view(), name="api-run"),

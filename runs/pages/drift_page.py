@@ -29,6 +29,7 @@ from runs.pages.run_words import run_seconds
 from runs.pages.stage_lines import strip, trained_tokens
 from runs.pages.teachers import teachers_view
 from runs.pages.top_ups import is_topping_up
+from runs.registered_models import model_of
 from runs.report import DriftReport, drift_report
 
 
@@ -103,6 +104,7 @@ def _head(run: Run) -> dict[str, Any]:
         "is_over": run.status == Status.SUCCEEDED,
         "seconds": run_seconds(run),
         "tokens": trained_tokens(run),
+        "model": model_of(run.project, run.document),
         "strip": strip(run, with_links=False),
         "crumbs": [
             (run.project.name, ""),

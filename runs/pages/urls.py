@@ -21,6 +21,7 @@ from runs.pages import (
     missing_scores,
     proposals,
     recipes,
+    registered_models,
     run_list,
     run_page,
     sign_in,
@@ -81,6 +82,16 @@ data_pages: tuple[list[URLPattern | URLResolver], str] = (
     ],
     "data",
 )
+model_pages: tuple[list[URLPattern | URLResolver], str] = (
+    [
+        path("", registered_models.model_list, name="list"),
+        path("new/", registered_models.new_model, name="new"),
+        path("<slug:model>/", registered_models.model_page, name="detail"),
+        path("<slug:model>/again/", registered_models.look_again, name="again"),
+        path("<slug:model>/remove/", registered_models.remove_model, name="remove"),
+    ],
+    "models",
+)
 proposal_pages: list[URLPattern | URLResolver] = [
     path("", proposals.proposal_page, name="proposal"),
     path("review/", proposals.review, name="review-proposal"),
@@ -102,6 +113,7 @@ urlpatterns = [
     path("projects/<slug:slug>/", include(run_pages)),
     path("projects/<slug:slug>/recipes/", include(recipe_pages)),
     path("projects/<slug:slug>/data/", include(data_pages)),
+    path("projects/<slug:slug>/models/", include(model_pages)),
     path("projects/<slug:slug>/members/", members.members, name="members"),
     path("projects/<slug:slug>/policy/", members.set_policy, name="policy"),
     path("projects/<slug:slug>/audit/", audit_log.audit_log, name="audit"),

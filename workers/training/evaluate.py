@@ -84,7 +84,8 @@ def score_benchmark(
     problems = benchmark_problems(benchmark.domain, split, n_problems)
     generator = torch_rng(seed, "score", benchmark.domain, split, *(("after", after) if after else ()))
     k = k or benchmark.samples_per_problem
-    rollouts = sample_rollouts(policy, sampler, problems, k, benchmark, generator)
+    policy.check_thinking(benchmark.thinking, f"the benchmark of {benchmark.domain}")
+    rollouts = sample_rollouts(policy, sampler, problems, k, benchmark, generator, thinking=benchmark.thinking)
     grade_rollouts(rollouts)
     items = [_item(number, rollouts[number * k : (number + 1) * k]) for number in range(n_problems)]
     return ScoreRecord(
@@ -115,8 +116,13 @@ def _item(number: int, samples: "list[Rollout]") -> ItemRecord:
 
 
 def _protocol(benchmark: BenchmarkSpec, n_problems: int) -> dict[str, float | int | str]:
-    """Say how a score came about; scores with different protocols are never compared."""
+    """Say how a score came about; scores with different protocols are never compared.
+
+    What a benchmark does not set is left out, so that scores from before there was such a setting stay comparable.
+    """
+    switch = {} if benchmark.thinking is None else {"thinking": "on" if benchmark.thinking else "off"}
     return {
+        **switch,
         "n_problems": n_problems,
         "temperature": benchmark.temperature,
         "top_p": benchmark.top_p,
