@@ -27,6 +27,7 @@ from runs.api.proposals import (
     ReviewProposal,
     WithdrawProposal,
 )
+from runs.api.published import PublishedResults, RunPublished
 from runs.api.recipes import RecipeDetail, Recipes
 from runs.api.reference import PresetDetail, Presets, RecipeSchema
 from runs.api.runs import CancelRun, Hold, PauseRun, Release, ResumeRun, RetryRun, RunDetail, Runs
@@ -105,6 +106,8 @@ urlpatterns = [
     path("runs/<id:public_id>/checkpoints/", RunCheckpoints.as_view(), name="api-checkpoints"),
     path("runs/<id:public_id>/gates/", RunGates.as_view(), name="api-gates"),
     path("runs/<id:public_id>/drift/", RunDrift.as_view(), name="api-drift"),
+    path("runs/<id:public_id>/published/", RunPublished.as_view(), name="api-published-links"),
+    path("published-results/", PublishedResults.as_view(), name="api-published-results"),
     path("runs/<id:public_id>/top-ups/", TopUps.as_view(), name="api-top-ups"),
     path("runs/<id:public_id>/top-ups/cancel/", CancelTopUps.as_view(), name="api-cancel-top-ups"),
     path("runs/<id:public_id>/threads/", Threads.as_view(), name="api-threads"),

@@ -35,7 +35,7 @@ OF_PROJECT = {
 }
 OF_DATA_SETS = {"api-data-set", "api-data-set-rows", "api-data-set-bad-rows"}
 ANYBODYS = {"api-projects", "api-recipe-schema", "api-presets", "api-preset", "api-tokens", "api-token", "api-schema"}
-ANYBODYS |= {"api-notices", "api-notices-read"}
+ANYBODYS |= {"api-notices", "api-notices-read", "api-published-results"}
 
 
 @pytest.fixture
@@ -76,6 +76,7 @@ def address(name: str, run: Run) -> str:
                 "api-release",
                 "api-top-ups",
                 "api-cancel-top-ups",
+                "api-published-links",
                 "api-gates",
             ),
             (run.public_id,),
@@ -174,8 +175,8 @@ def test_a_reader_may_not_act(run: Run, role: Role) -> None:
     ):
         response = reader.post(address(name, run))
         assert (response.status_code, response.json()["code"]) == (403, "role_too_low"), name
-    response = reader.delete(address("api-model", run))
-    assert (response.status_code, response.json()["code"]) == (403, "role_too_low")
+    for response in (reader.delete(address("api-model", run)), reader.put(address("api-published-links", run))):
+        assert (response.status_code, response.json()["code"]) == (403, "role_too_low")
 
 
 def _member() -> User:
