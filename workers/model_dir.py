@@ -32,7 +32,7 @@ class ModelFacts(BaseModel):
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     architecture: str  # class name, as Qwen3ForCausalLM
     parameters: int = Field(ge=1)  # weights that several parts share count once
-    dtypes: dict[str, int]  # number format -> parameters in it, the commonest first
+    dtypes: dict[str, int]  # number format -> parameters in it
     layers: int | None = None
     width: int | None = None
     vocabulary: int | None = None
@@ -51,7 +51,7 @@ class ModelFacts(BaseModel):
     @property
     def dtype(self) -> str:
         """The format most weights are in."""
-        return next(iter(self.dtypes))
+        return max(self.dtypes, key=lambda name: self.dtypes[name])
 
     @property
     def first_lines(self) -> str:

@@ -23,6 +23,7 @@ from workers.training.process import StopRequest, Work, run_in_folder
 
 TEMPLATE_SECONDS = 10
 MIB = 2**20
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 MESSAGES = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "What is 12 * 12?"},
@@ -134,6 +135,12 @@ def _language(where: Path) -> dict[str, Any]:
     """Look at tokenizer and chat template; raises BadSpecError where one is missing."""
     from transformers import AutoTokenizer
 
+    if not any(
+        (where / name).is_file() for name in TOKENIZERS
+    ):  # the library would make an empty one of the model's kind
+        raise BadSpecError(
+            f"found no tokenizer, expected one of: {', '.join(TOKENIZERS)}; copy it beside the weights, then retry"
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True, trust_remote_code=False)
     except Exception as error:

@@ -88,7 +88,7 @@ def count_parameters(tensors: list[Tensor], *, is_tied: bool) -> tuple[int, dict
     for tensor in tensors:
         if not (is_tied and has_embedding and tensor.name == "lm_head.weight"):
             dtypes[tensor.dtype] += tensor.n_numbers
-    return dtypes.total(), dict(dtypes.most_common())
+    return dtypes.total(), dict(dtypes)
 
 
 def digest_of(files: list[Path], *, tell: Callable[[int], None]) -> str:
