@@ -51,6 +51,18 @@ def test_curves_shade_own_stages_and_draw_the_teacher(build) -> None:
     assert levels == pytest.approx([80, 70])
 
 
+def test_published_levels_are_labelled_and_their_names_do_not_meet(build) -> None:
+    published = {"Ours": {"if": 0.82}, "Theirs": {"if": 0.815}, "Far": {"if": 0.3}}
+    panel, other = forgetting_curves(build(CHAIN), published=published)
+    assert [shape.line.dash for shape in panel.layout.shapes if shape.type == "line"] == ["dashdot"] * 3
+    names = [note for note in panel.layout.annotations if note.text.startswith("published: ")]
+    assert [note.text for note in names] == ["published: Ours 82.0", "published: Theirs 81.5", "published: Far 30.0"]
+    heights = [note.y for note in names]
+    assert heights[0] - heights[1] >= 7
+    assert heights[2] == pytest.approx(30)
+    assert not [shape for shape in other.layout.shapes if shape.type == "line"]
+
+
 def test_the_lowest_panel_of_each_column_names_the_checkpoints(build) -> None:
     chain = [(key, kind, domains, {**scores, "stem": 0.5}) for key, kind, domains, scores in CHAIN]
     first, second, third = forgetting_curves(build(chain), columns=2)
