@@ -99,6 +99,11 @@ def _endless_template(folder: Path) -> None:
     (folder / "chat_template.jinja").write_text(loop)
 
 
+def _write_header(folder: Path, header: object) -> None:
+    data = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(len(data).to_bytes(8, "little") + data + bytes(4))
+
+
 def _config(**changes: Any) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         path = folder / "config.json"
@@ -124,6 +129,16 @@ REFUSED: list[tuple[Callable[[Path], None], str]] = [
     (lambda folder: (folder / "config.json").write_text("["), "config.json cannot be read as JSON"),
     (lambda folder: (folder / "model.safetensors").unlink(), "found no weights"),
     (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 64), "is no safetensors file"),
+    (
+        lambda folder: _write_header(folder, {"w": {"dtype": "F32", "shape": ["a"], "data_offsets": [0, 4]}}),
+        "is no safetensors",
+    ),
+    (
+        lambda folder: _write_header(folder, {"w": {"dtype": "F32", "shape": [1], "data_offsets": "no"}}),
+        "is no safetensors",
+    ),
+    (lambda folder: _write_header(folder, []), "is no safetensors file"),
+    (lambda folder: save_file({}, folder / "model.safetensors"), "found weight files without any weight"),
 ]
 
 

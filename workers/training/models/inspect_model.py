@@ -86,7 +86,7 @@ def facts_of(where: Path, folder: StageDir, stop: StopRequest) -> ModelFacts:
 
     return ModelFacts(
         digest=digest_of(files, tell=tell),
-        architecture=config["architectures"][0],
+        architecture=_storable(config["architectures"][0])[:200],
         parameters=parameters,
         dtypes=dtypes,
         layers=_size(inner, "num_hidden_layers", "n_layer"),
@@ -159,7 +159,7 @@ def _language(where: Path) -> dict[str, Any]:
     return {
         "tokenizer": type(tokenizer).__name__,
         "tokens": len(tokenizer),
-        "chat_template": tokenizer.get_chat_template()[:100_000],
+        "chat_template": _storable(tokenizer.get_chat_template())[:100_000],
         "sample": sample[:4000],
         "knows_thinking": _render(tokenizer, enable_thinking=True) != _render(tokenizer, enable_thinking=False),
         "knows_tools": _can_render(tokenizer, tools=TOOLS) not in (None, sample),
@@ -182,7 +182,7 @@ def _render(tokenizer: Any, **options: Any) -> str:
                 text: str = tokenizer.apply_chat_template(
                     messages, add_generation_prompt=True, tokenize=False, **options
                 )
-            return text.replace("\0", "\N{SYMBOL FOR NULL}")
+            return _storable(text)
         except TimeoutError:
             words = f"it took longer than {TEMPLATE_SECONDS} s"
         except Exception as error:
@@ -203,6 +203,11 @@ def _time_limit(seconds: int) -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _storable(text: str) -> str:
+    """Replace what no database stores and no file holds: NUL, and halves of characters."""
+    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -77,6 +77,8 @@ def tensors_of(files: list[Path], folder: Path) -> list[Tensor]:
             f"found no tensor {lost[0]} in the weight files, which {INDEX} promises ({len(lost)} are missing); the files do not "
             "belong together: copy the model again, then retry"
         )
+    if not any(tensor.n_numbers for tensor in found.values()):
+        raise BadSpecError("found weight files without any weight; copy the model again, then retry")
     return list(found.values())
 
 
@@ -125,7 +127,7 @@ def _header(path: Path) -> list[Tensor]:
                 raise ValueError
             header = json.loads(handle.read(length))
         tensors = [(name, about) for name, about in header.items() if name != "__metadata__"]
-        end = max((about["data_offsets"][1] for _, about in tensors), default=0)
+        end = max((_whole(about["data_offsets"][1]) for _, about in tensors), default=0)
         found = [_tensor(name, about) for name, about in tensors]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, struct.error, RecursionError):
         raise BadSpecError(
@@ -140,4 +142,11 @@ def _header(path: Path) -> list[Tensor]:
 
 
 def _tensor(name: str, about: dict[str, Any]) -> Tensor:
-    return Tensor(name, _DTYPES.get(about["dtype"], str(about["dtype"]).lower()), math.prod(about["shape"]))
+    return Tensor(name, _DTYPES.get(about["dtype"], "another"), math.prod(_whole(size) for size in about["shape"]))
+
+
+def _whole(number: object) -> int:
+    """Insist on a number of things; raises ValueError."""
+    if not isinstance(number, int) or number < 0:
+        raise ValueError
+    return number
