@@ -44,16 +44,25 @@ def level_name(level: Level) -> Part:
 def published_levels(domain: str, published: Mapping[str, Mapping[str, float]], tokens: Tokens) -> list[Level]:
     """List what was published of other models, the highest first: dash-dotted and muted, since nobody here measured it."""
     found = [(name, round(100 * scores[domain], 2)) for name, scores in published.items() if domain in scores]
-    return [
-        Level(f"published: {name} {at:.1f}", at, tokens.muted, "dashdot", "right")
-        for name, at in sorted(found, key=lambda level: -level[1])
-    ]
+    return [Level(name, at, tokens.muted, "dashdot", "right") for name, at in sorted(found, key=lambda each: -each[1])]
 
 
 def published_names(levels: list[Level]) -> list[Part]:
-    """Name published levels, each below the one before where their lines are too close."""
-    names, last = [], 200.0
+    """Name published levels above their lines; lines too close for a name each share one, so that names cover no points."""
+    groups: list[list[Level]] = []
     for level in levels:
-        last = min(level.at, last - APART)
-        names.append({**level_name(level), "y": round(last, 2), "hovertext": f"{level.name}, not measured here"})
-    return names
+        if groups and groups[-1][-1].at - level.at < APART:
+            groups[-1].append(level)
+        else:
+            groups.append([level])
+    return [_shared_name(group) for group in groups]
+
+
+def _shared_name(group: list[Level]) -> Part:
+    each = [f"{level.name} {level.at:.1f}" for level in group]
+    if len(group) > 2:
+        words = f"{len(group)} models, {group[-1].at:.1f} to {group[0].at:.1f}"
+    else:
+        words = ", ".join(level.name for level in group) if len(group) > 1 else each[0]
+    about = f"published: {', '.join(each)}; not measured here"
+    return {**level_name(group[0]), "text": f"published: {words}", "hovertext": about}

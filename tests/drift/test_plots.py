@@ -51,16 +51,21 @@ def test_curves_shade_own_stages_and_draw_the_teacher(build) -> None:
     assert levels == pytest.approx([80, 70])
 
 
-def test_published_levels_are_labelled_and_their_names_do_not_meet(build) -> None:
-    published = {"Ours": {"if": 0.82}, "Theirs": {"if": 0.815}, "Far": {"if": 0.3}}
+def test_published_levels_are_labelled_and_close_ones_share_a_name(build) -> None:
+    published = {
+        "Ours": {"if": 0.82, "code": 0.5},
+        "Theirs": {"if": 0.81, "code": 0.52},
+        "Far": {"if": 0.3, "code": 0.51},
+    }
     panel, other = forgetting_curves(build(CHAIN), published=published)
     assert [shape.line.dash for shape in panel.layout.shapes if shape.type == "line"] == ["dashdot"] * 3
-    names = [note for note in panel.layout.annotations if note.text.startswith("published: ")]
-    assert [note.text for note in names] == ["published: Ours 82.0", "published: Theirs 81.5", "published: Far 30.0"]
-    heights = [note.y for note in names]
-    assert heights[0] - heights[1] >= 7
-    assert heights[2] == pytest.approx(30)
-    assert not [shape for shape in other.layout.shapes if shape.type == "line"]
+    names = [
+        [note for note in each.layout.annotations if note.text.startswith("published: ")] for each in (panel, other)
+    ]
+    assert [note.text for note in names[0]] == ["published: Ours, Theirs", "published: Far 30.0"]
+    assert [note.y for note in names[0]] == pytest.approx([82, 30])
+    assert [note.text for note in names[1]] == ["published: 3 models, 50.0 to 52.0"]
+    assert names[1][0].hovertext == "published: Theirs 52.0, Far 51.0, Ours 50.0; not measured here"
 
 
 def test_the_lowest_panel_of_each_column_names_the_checkpoints(build) -> None:
