@@ -16,6 +16,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("CASCADE_VAR", BASE_DIR / "var")).resolve()
 ARTIFACTS_DIR = Path(os.environ.get("ARTIFACTS_DIR", VAR_DIR / "artifacts"))
 MODELS_DIR = Path(os.environ.get("MODELS_DIR", VAR_DIR / "models"))
+ALLOW_HUB = os.environ.get("CASCADE_ALLOW_HUB") == "1"  # whether workers may download models from the hub
 
 # What data sets may be registered from by path: folders, separated as in PATH; the web and every worker see them alike.
 DATA_DIRS = [Path(folder).resolve() for folder in os.environ.get("DATA_DIRS", "").split(os.pathsep) if folder]

@@ -31,6 +31,7 @@ from runs.models import (
     LeakCheck,
     Project,
     Recipe,
+    RegisteredModel,
     Run,
     Stage,
     Status,
@@ -47,7 +48,8 @@ UNREADABLE = ("corrupt_checkpoint", "bad_spec")  # codes of a start or teacher t
 OPEN = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 OVER = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 RunWork = Stage | Checkpoint | TopUp | AddedScoring
-Work = RunWork | DataSet | LeakCheck
+DataWork = DataSet | LeakCheck | RegisteredModel
+Work = RunWork | DataWork
 
 
 class NotPossibleError(ValueError):
@@ -121,8 +123,8 @@ def claim_added_scoring(pk: int, *, worker: str) -> Claim | None:
     return _claim(ready.added_scorings(), AddedScoring, pk, worker)
 
 
-def claim_data(kind: type[DataSet] | type[LeakCheck], pk: int, *, worker: str) -> Claim | None:
-    """Take a data set to be read, or a check of some; None if another worker was faster."""
+def claim_data(kind: type[DataWork], pk: int, *, worker: str) -> Claim | None:
+    """Take a data set to be read, a check of some, or a model to be looked at; None if another worker was faster."""
     return _claim(ready.data(kind), kind, pk, worker)
 
 
@@ -189,7 +191,7 @@ def finish_scoring(claim: Claim) -> bool:
 
 
 def finish_data(claim: Claim, **found: object) -> bool:
-    """Record what was found in rows; False if the claim was lost."""
+    """Record what was found in rows, or in a model; False if the claim was lost."""
     return _end(claim, Status.SUCCEEDED, **found)
 
 
@@ -302,8 +304,8 @@ def retry_stage(stage: Stage) -> None:
     ready.tend(stage.run)
 
 
-def read_again(work: DataSet | LeakCheck) -> None:
-    """Queue what failed to be read or compared; harmless where it is queued already."""
+def read_again(work: DataWork) -> None:
+    """Queue what failed to be read, compared or looked at; harmless where it is queued already."""
     type(work).objects.filter(pk=work.pk, status=Status.FAILED).update(**_queued_afresh())
     ready.tend_data()
 

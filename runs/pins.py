@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from runs.data_sets import ready_versions
 from runs.lm_tasks import check_task
 from runs.models import DataSet, Project
+from runs.registered_models import pin_model
 from workers.catalogue import DOMAINS, JUDGED, PREFERENCE
 from workers.judges import undeclared
 from workers.recipe_text import FieldProblem, RecipeError
@@ -21,6 +22,11 @@ from workers.spec import BenchmarkSpec, TaskBenchmarkSpec
 from workers.task_folder import TaskError
 
 _SIZES = {"n_problems": "test", "n_validation": "validation"}
+
+
+def pin_recipe(document: object, project: Project) -> Any:
+    """Give a document what it leaves to the project: rows of data sets, and what is known of a registered model. Raises RecipeError."""
+    return pin_model(pin_data_sets(document, project), project)
 
 
 def pin_data_sets(document: object, project: Project) -> Any:

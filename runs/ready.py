@@ -13,13 +13,17 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from runs import events
-from runs.models import AddedScoring, Checkpoint, DataSet, LeakCheck, Run, Stage, Status, TopUp
+from runs.models import AddedScoring, Checkpoint, DataSet, LeakCheck, RegisteredModel, Run, Stage, Status, TopUp
 from runs.needs import unmet_needs
 
 logger = logging.getLogger(__name__)
 
-DataWork = type[DataSet] | type[LeakCheck]
-DATA_TASKS: dict[DataWork, str] = {DataSet: "workers.register_data_set", LeakCheck: "workers.find_leaks"}
+DataWork = type[DataSet] | type[LeakCheck] | type[RegisteredModel]
+DATA_TASKS: dict[DataWork, str] = {
+    DataSet: "workers.register_data_set",
+    LeakCheck: "workers.find_leaks",
+    RegisteredModel: "workers.inspect_model",
+}
 
 
 def stages() -> QuerySet[Stage]:
@@ -71,7 +75,7 @@ def _is_claimable() -> Q:
 
 
 def data(kind: DataWork) -> QuerySet[Any]:
-    """Data sets that wait to be read, or checks of some."""
+    """Data sets that wait to be read, checks of some, or models to be looked at."""
     return kind.objects.filter(_is_claimable())
 
 
@@ -101,7 +105,7 @@ def tend_all() -> None:
 
 
 def tend_data() -> None:
-    """Nudge workers about data sets to be read, and compared."""
+    """Nudge workers about data sets to be read and compared, and models to be looked at."""
     for kind, task in DATA_TASKS.items():
         for pk in data(kind).values_list("pk", flat=True):
             nudge(task, pk, "cpu")

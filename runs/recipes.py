@@ -5,7 +5,7 @@ from django.db import transaction
 
 from runs.leaks import queue_check
 from runs.models import Project, Recipe
-from runs.pins import pin_data_sets
+from runs.pins import pin_recipe
 from workers.recipe_text import check_recipe
 from workers.spec import RecipeSpec
 
@@ -15,7 +15,7 @@ def save_recipe(*, project: Project, spec: RecipeSpec, user: User) -> Recipe:
 
     Raises RecipeError where it pins rows that the project does not have.
     """
-    pinned = check_recipe(pin_data_sets(spec.model_dump(mode="json"), project))
+    pinned = check_recipe(pin_recipe(spec.model_dump(mode="json"), project))
     document = pinned.model_dump(mode="json")
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)  # two saves at once get two versions

@@ -6,7 +6,7 @@
   const page = document.getElementById("drift");
   if (!page) return;
 
-  const rows = () => [...document.querySelectorAll(".matrix tbody tr")].map((row) => [...row.querySelectorAll(".cell-link")]);
+  const rows = () => [...document.querySelectorAll(".matrix tbody:not(.published-rows) tr")].map((row) => [...row.querySelectorAll(".cell-link")]);
   let at = [0, 0];
 
   // One cell is a tab stop; the others are reached with the arrows.

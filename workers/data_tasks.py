@@ -1,11 +1,12 @@
-"""Celery tasks about data sets: rows are read, and compared, by processes that are followed as trainers are."""
+"""Celery tasks about data sets and models: what they are is found out by processes that are followed as trainers are."""
 
 from celery import shared_task
 
-from runs import data_sets, leaks, lifecycle
-from runs.models import DataSet, LeakCheck
+from runs import data_sets, leaks, lifecycle, registered_models
+from runs.models import DataSet, LeakCheck, RegisteredModel
 from workers import launch
 from workers.data_dir import DataSummary, LeakReport
+from workers.model_dir import ModelFacts
 from workers.stage_dir import read_document
 from workers.tasks import ResultsMissingError, carry_out, worker_name
 
@@ -57,6 +58,32 @@ def find_leaks(check_id: int) -> None:
         folder,
         module=launch.FIND_LEAKS,
         prepare=lambda: leaks.write_check_spec(check),
+        look=dict,
+        succeed=succeed,
+    )
+
+
+@shared_task(name="workers.inspect_model")
+def inspect_model(model_id: int) -> None:
+    """Look at a model, and download it first where it is the hub's, if it can be claimed."""
+    claim = lifecycle.claim_data(RegisteredModel, model_id, worker=worker_name())
+    if claim is None:
+        return
+    model = claim.work
+    assert isinstance(model, RegisteredModel)
+    folder = registered_models.folder_of(model)
+
+    def succeed() -> None:
+        facts = read_document(folder.facts, ModelFacts)
+        if facts is None:
+            raise ResultsMissingError(f"found no {folder.facts.name}, which looking at a model leaves")
+        lifecycle.finish_data(claim, digest=facts.digest, found=facts.model_dump(mode="json"))
+
+    carry_out(
+        claim,
+        folder.process,
+        module=launch.INSPECT,
+        prepare=lambda: registered_models.write_source_spec(model),
         look=dict,
         succeed=succeed,
     )

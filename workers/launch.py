@@ -28,6 +28,7 @@ SCORE = "workers.training.evaluate"
 TOP_UP = "workers.training.top_up"
 REGISTER = "workers.training.data_sets.register"
 FIND_LEAKS = "workers.training.data_sets.find_leaks"
+INSPECT = "workers.training.models.inspect_model"
 STOP_SECONDS = 30.0  # a trainer finishes its step and writes a checkpoint within this time
 LOOK_SECONDS = 0.5  # between two looks at a process
 

@@ -142,7 +142,7 @@ def check_recipe(recipe: "RecipeSpec") -> None:
     for position in range(len(recipe.stages)):
         _check_lineage(recipe, position)
         _check_lengths(recipe, position)
-        _check_thinking(recipe, position)
+        _check_thinking(recipe, ("stages", position), recipe.stages[position].thinking)
         _check_teachers(recipe, position)
     _check_benchmarks(recipe)
     for position in range(len(recipe.gates)):
@@ -187,12 +187,12 @@ def _check_lengths(recipe: "RecipeSpec", position: int) -> None:
     )
 
 
-def _check_thinking(recipe: "RecipeSpec", position: int) -> None:
-    stage = recipe.stages[position]
-    if stage.kind != "sft" and stage.thinking is not None and recipe.model.kind == "tiny":
+def _check_thinking(recipe: "RecipeSpec", path: tuple[str | int, ...], thinking: bool | None) -> None:
+    """What a folder's chat template knows, only its registration or the trainer tells."""
+    if thinking is not None and recipe.model.kind == "tiny":
         raise SpecRuleError(
-            ("stages", position, "thinking"),
-            f"found thinking {str(stage.thinking).lower()} with a tiny model, whose chat template knows no thinking; leave it out",
+            (*path, "thinking"),
+            f"found thinking {str(thinking).lower()} with a tiny model, whose chat template knows no thinking; leave it out",
         )
 
 
@@ -238,6 +238,8 @@ def _check_benchmarks(recipe: "RecipeSpec") -> None:
         seen.add(benchmark.domain)
         if isinstance(benchmark, TaskBenchmarkSpec):
             _check_task(recipe, position, benchmark)
+        else:
+            _check_thinking(recipe, ("benchmarks", position), benchmark.thinking)
         if benchmark.max_response_tokens is not None:
             path = ("benchmarks", position, "max_response_tokens")
             _check_response_fits(recipe, path, benchmark.max_response_tokens, [benchmark.domain])

@@ -98,6 +98,12 @@ class BenchmarkSpec(Spec):
         1, about="Generators that each sample so many answers; a problem's answers are counted together.", ge=1, le=64
     )
 
+    thinking: bool | None = setting(
+        None,
+        about="What the chat template is told of thinking (enable_thinking). Left out: nothing, so that it does as it does.",
+        source="C2 App. A; C1: IFEval off, others on",
+    )
+
     @property
     def n_answers(self) -> int:
         """Answers per problem, of all seeds together."""

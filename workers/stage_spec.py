@@ -58,6 +58,11 @@ class _StageSpec(Spec):
     beta2: float = setting(0.95, about="AdamW's second-moment decay.", source="C2 Tables 8-10", ge=0, lt=1)
     weight_decay: float = setting(0.0, about="Decoupled weight decay.", ge=0, le=1)
     max_grad_norm: float = setting(1.0, about="Gradient norm above which the gradient is scaled down.", gt=0, le=1e6)
+    thinking: bool | None = setting(
+        None,
+        about="What the chat template is told of thinking (enable_thinking). Left out: nothing, so that it does as it does.",
+        source="C2 §4.2, §4.5: on",
+    )
     precision: Literal["float32", "bfloat16"] = setting(
         "float32",
         about="What the model computes in. With bfloat16 the optimiser keeps float32 weights, so that small steps are not lost.",
@@ -200,11 +205,6 @@ class _RolloutStageSpec(_StageSpec):
     )
     max_response_tokens: int = setting(
         16, about="Longest response.", unit="tokens", source="C2 Tables 8-10", essential=True, ge=1, le=1_000_000
-    )
-    thinking: bool | None = setting(
-        None,
-        about="What the chat template is told of thinking (enable_thinking). Left out: nothing, so that it does as it does.",
-        source="C2 §4.2, §4.5: on",
     )
     engine: Literal["auto", "torch", "vllm"] = setting(
         "auto",

@@ -24,6 +24,7 @@ from runs import estimates, events, gates, ingest, lifecycle, ready, resolve
 from runs.data_sets import DataSetError
 from runs.estimates import MissingModelError
 from runs.models import Checkpoint, Stage, TopUp
+from runs.registered_models import ModelError
 from workers import launch
 from workers.estimate import TooLargeError
 from workers.judges import JudgeError
@@ -41,6 +42,7 @@ _REFUSALS: dict[type[Exception], str] = {
     JudgeError: "no_judge",
     MissingModelError: "no_reward_model",
     DataSetError: "bad_source",
+    ModelError: "bad_source",
 }  # what says by itself why work cannot start here, and its code
 _stopping = threading.Event()
 

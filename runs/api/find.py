@@ -8,7 +8,19 @@ from django.http import Http404
 from rest_framework.request import Request
 
 from runs.access import projects_of, require
-from runs.models import Checkpoint, Comment, DataSet, Project, Proposal, Recipe, Role, Run, Stage, Thread
+from runs.models import (
+    Checkpoint,
+    Comment,
+    DataSet,
+    Project,
+    Proposal,
+    Recipe,
+    RegisteredModel,
+    Role,
+    Run,
+    Stage,
+    Thread,
+)
 
 Row = TypeVar("Row", bound=Model)
 
@@ -29,6 +41,12 @@ def find_data_set(request: Request, public_id: str, *, needs: Role = Role.VIEWER
     data_set = _one(DataSet.objects.select_related("project", "created_by"), public_id)
     _allow(request, data_set.project, needs)
     return data_set
+
+
+def find_model(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> RegisteredModel:
+    model = _one(RegisteredModel.objects.select_related("project", "created_by"), public_id)
+    _allow(request, model.project, needs)
+    return model
 
 
 def find_run(request: Request, public_id: str, *, needs: Role = Role.VIEWER) -> Run:

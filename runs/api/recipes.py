@@ -17,7 +17,7 @@ from runs.api.find import find_recipe, person
 from runs.api.lists import Paging, page_of, paged
 from runs.api.openapi import operation
 from runs.models import Project, Recipe, Role
-from runs.pins import pin_data_sets
+from runs.pins import pin_recipe
 from runs.recipes import save_recipe
 from workers.recipe_text import check_recipe, load_recipe
 from workers.spec import RecipeSpec
@@ -53,7 +53,7 @@ class RecipeOut(RecipeSummary):
 
 def recipe_from(request: Request, project: Project) -> RecipeSpec:
     """Read the recipe of a body, with the project's data sets pinned; raises RecipeError."""
-    pin = partial(pin_data_sets, project=project)
+    pin = partial(pin_recipe, project=project)
     if isinstance(request.data, RecipeText):
         return load_recipe(request.data.text, pin=pin)
     return check_recipe(pin(request.data))

@@ -16,6 +16,7 @@ from runs.api.exports import ExportProposal, ProposalCard, ProposalFiles
 from runs.api.gates import RunGates
 from runs.api.leaks import RecipeLeaks
 from runs.api.metrics import MetricSeries, StageMetrics
+from runs.api.models import ModelDetail, ModelFolders, Models, RetryModel
 from runs.api.projects import Projects
 from runs.api.proposals import (
     Aliases,
@@ -27,6 +28,7 @@ from runs.api.proposals import (
     ReviewProposal,
     WithdrawProposal,
 )
+from runs.api.published import PublishedResults, RunPublished
 from runs.api.recipes import RecipeDetail, Recipes
 from runs.api.reference import PresetDetail, Presets, RecipeSchema
 from runs.api.runs import CancelRun, Hold, PauseRun, Release, ResumeRun, RetryRun, RunDetail, Runs
@@ -71,6 +73,8 @@ urlpatterns = [
     path("projects/", Projects.as_view(), name="api-projects"),
     path("projects/<slug:slug>/recipes/", Recipes.as_view(), name="api-recipes"),
     path("projects/<slug:slug>/data-sets/", DataSets.as_view(), name="api-data-sets"),
+    path("projects/<slug:slug>/models/", Models.as_view(), name="api-models"),
+    path("projects/<slug:slug>/model-folders/", ModelFolders.as_view(), name="api-model-folders"),
     path("projects/<slug:slug>/estimate/", Estimate.as_view(), name="api-estimate"),
     path("projects/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
     path("compare/", Comparison.as_view(), name="api-compare"),
@@ -88,6 +92,8 @@ urlpatterns = [
     path("data-sets/<id:public_id>/", DataSetDetail.as_view(), name="api-data-set"),
     path("data-sets/<id:public_id>/rows/", DataSetRows.as_view(), name="api-data-set-rows"),
     path("data-sets/<id:public_id>/bad-rows/", DataSetBadRows.as_view(), name="api-data-set-bad-rows"),
+    path("models/<id:public_id>/", ModelDetail.as_view(), name="api-model"),
+    path("models/<id:public_id>/retry/", RetryModel.as_view(), name="api-model-retry"),
     path("recipes/<id:public_id>/", RecipeDetail.as_view(), name="api-recipe"),
     path("recipes/<id:public_id>/leaks/", RecipeLeaks.as_view(), name="api-recipe-leaks"),
     path("runs/<id:public_id>/", RunDetail.as_view(), name="api-run"),
@@ -101,6 +107,8 @@ urlpatterns = [
     path("runs/<id:public_id>/checkpoints/", RunCheckpoints.as_view(), name="api-checkpoints"),
     path("runs/<id:public_id>/gates/", RunGates.as_view(), name="api-gates"),
     path("runs/<id:public_id>/drift/", RunDrift.as_view(), name="api-drift"),
+    path("runs/<id:public_id>/published/", RunPublished.as_view(), name="api-published-links"),
+    path("published-results/", PublishedResults.as_view(), name="api-published-results"),
     path("runs/<id:public_id>/top-ups/", TopUps.as_view(), name="api-top-ups"),
     path("runs/<id:public_id>/top-ups/cancel/", CancelTopUps.as_view(), name="api-cancel-top-ups"),
     path("runs/<id:public_id>/benchmarks/", AddedBenchmarks.as_view(), name="api-added-benchmarks"),

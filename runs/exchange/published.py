@@ -31,11 +31,17 @@ def sample_names() -> list[str]:
     return sorted(path.stem for path in _SAMPLES.glob("*.yaml"))
 
 
-def import_sample(name: str, *, project: Project, user: User) -> Run:
-    """Store a sample as a run of the project; one that is there already is returned as it is."""
+def read_sample(name: str) -> dict[str, Any]:
+    """Read a sample as it was published; raises UnknownSampleError."""
     if name not in sample_names():
         raise UnknownSampleError(f"found no sample '{name}', expected one of: {', '.join(sample_names())}")
-    sample = yaml.safe_load((_SAMPLES / f"{name}.yaml").read_text())
+    sample: dict[str, Any] = yaml.safe_load((_SAMPLES / f"{name}.yaml").read_text())
+    return sample
+
+
+def import_sample(name: str, *, project: Project, user: User) -> Run:
+    """Store a sample as a run of the project; one that is there already is returned as it is."""
+    sample = read_sample(name)
     recipe = save_recipe(project=project, spec=load_preset(sample["preset"]), user=user)
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)  # run numbers have no gaps and no twins

@@ -8,7 +8,9 @@ from runs.models.data_set import DataSet, LeakCheck, SourceKind
 from runs.models.discussion import Comment, CommentEdit, Notice, NoticeKind, Thread
 from runs.models.gate import GateCheck, GateOutcome
 from runs.models.metric import Metric
+from runs.models.published_link import PublishedLink
 from runs.models.recipe import Recipe
+from runs.models.registered_model import RegisteredModel
 from runs.models.review import Alias, AuditEntry, Proposal, Review, ReviewPolicy, Verdict
 from runs.models.run import Attempt, Need, Run, Stage
 from runs.models.score import Benchmark, ItemResult, Score
@@ -37,7 +39,9 @@ __all__ = [
     "NoticeKind",
     "Project",
     "Proposal",
+    "PublishedLink",
     "Recipe",
+    "RegisteredModel",
     "Review",
     "ReviewPolicy",
     "Role",

@@ -44,3 +44,7 @@ def data_set_id() -> str:
 
 def leak_check_id() -> str:
     return new_id("leak")
+
+
+def model_id() -> str:
+    return new_id("model")

@@ -24,14 +24,16 @@ from runs.estimates import estimate
 from runs.leaks import find_check, queue_check
 from runs.lifecycle import start_run
 from runs.models import Project, Recipe, Role, Run
-from runs.pages.data_drafts import draft_on
+from runs.pages.data_drafts import draft_from, draft_on
 from runs.pages.data_sets import find_data_set, leaks_context
 from runs.pages.form_fields import Problems
 from runs.pages.recipe_forms import apply_op, can_be_a_form, document_from_post, recipe_form
+from runs.pages.registered_models import find_model
 from runs.pages.teachers import asked_teachers, with_teachers
-from runs.pins import pin_data_sets
+from runs.pins import pin_recipe
 from runs.presets import load_preset, preset_names, preset_text
 from runs.recipes import save_recipe
+from runs.registered_models import ready_models
 from workers.recipe_text import (
     FieldProblem,
     RecipeError,
@@ -106,6 +108,9 @@ def _first_draft(request: HttpRequest, project: Project) -> Draft | None:
     if "data" in asked:
         data_set = find_data_set(project, asked["data"].replace("\0", ""), _number(asked.get("version", "")))
         return _draft_of(draft_on(data_set), project) if data_set.is_ready else None
+    if "model" in asked:
+        model = find_model(project, asked["model"])
+        return _draft_of(draft_from(model), project) if model.is_ready else None
     return None
 
 
@@ -116,12 +121,12 @@ def _number(text: str) -> int:
 def _draft_from_post(request: HttpRequest, project: Project) -> Draft:
     if request.POST.get("shown") == "yaml":
         return _draft_of_text(request.POST.get("text", "").replace("\r\n", "\n"), project)
-    return _draft_of(document_from_post(request.POST), project)
+    return _draft_of(document_from_post(request.POST, ready_models(project)), project)
 
 
 def _draft_of(document: Any, project: Project) -> Draft:
     try:
-        document = pin_data_sets(document, project)
+        document = pin_recipe(document, project)
         return Draft(is_text=False, document=document, spec=check_recipe(document))
     except RecipeError as error:
         return Draft(is_text=False, document=document, problems=tuple(error.problems))
@@ -131,7 +136,7 @@ def _draft_of_text(text: str, project: Project) -> Draft:
     if not text.strip():
         return Draft(is_text=True, text=text, problems=(FieldProblem((), "paste a recipe first", "not_a_recipe"),))
     try:
-        return Draft(is_text=True, text=text, spec=load_recipe(text, pin=partial(pin_data_sets, project=project)))
+        return Draft(is_text=True, text=text, spec=load_recipe(text, pin=partial(pin_recipe, project=project)))
     except RecipeError as error:
         return Draft(is_text=True, text=text, problems=tuple(error.problems))
 
@@ -219,7 +224,9 @@ def _page(
     request: HttpRequest, project: Project, draft: Draft, *, looked_at: int | None = None, status: int = 200
 ) -> HttpResponse:
     problems = Problems(list(draft.problems))
-    form = None if draft.is_text else recipe_form(draft.document, problems, ready_versions(project))
+    form = (
+        None if draft.is_text else recipe_form(draft.document, problems, ready_versions(project), ready_models(project))
+    )
     context = {
         "draft": draft,
         "form": form,

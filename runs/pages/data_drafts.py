@@ -1,10 +1,12 @@
-"""A recipe to start from that trains on a data set and asks it: the smallest one that its rows allow."""
+"""Recipes to start from: the smallest one that the rows of a data set allow, or that a model can begin."""
 
+import re
 from typing import Any
 
-from runs.models import DataSet
+from runs.models import DataSet, RegisteredModel
 from runs.pages.data_choices import benchmarks_on
 from runs.pages.recipe_forms import apply_op
+from runs.registered_models import default_positions
 from workers.catalogue import DOMAINS
 
 
@@ -20,3 +22,20 @@ def draft_on(data_set: DataSet) -> dict[str, Any]:
             document["stages"][0]["domains"] = {data_set.name: 1}
     asked = benchmarks_on({data_set.name: [data_set]}) or [{"domain": domain} for domain in DOMAINS]
     return {**document, "benchmarks": asked, "data_sets": {data_set.name: {"digest": data_set.digest}}}
+
+
+def draft_from(model: RegisteredModel) -> dict[str, Any]:
+    """Demonstrations, then GRPO, in domains that a person changes; the longest prompt plus response is the model's own."""
+    name = re.sub(r"[^a-z0-9_-]", "-", model.folder.rpartition("/")[2].lower())[:40]
+    document: dict[str, Any] = {
+        "name": name if name[:1].isalpha() else "recipe",
+        "model": {"kind": "folder", "folder": model.folder},
+        "stages": [],
+    }
+    apply_op(document, "add:sft")
+    apply_op(document, "add:grpo")
+    if (positions := default_positions(model.facts)) is not None:
+        longest = max(64, positions // 4)
+        stage = document["stages"][1]
+        stage["max_response_tokens"] = min(stage["max_response_tokens"], longest)
+    return {**document, "benchmarks": [{"domain": domain} for domain in DOMAINS]}

@@ -24,6 +24,7 @@ from runs.pages.gates import gates_section
 from runs.pages.matrix_view import matrix_foot, matrix_rows, shown_changes
 from runs.pages.measures_view import measure_views
 from runs.pages.missing_scores import missing_views
+from runs.pages.published_view import published_view
 from runs.pages.recovery_view import recovery_view
 from runs.report import DriftReport, drift_report
 from runs.standings import foremost, in_a_phrase, standings_of_run
@@ -41,7 +42,7 @@ def export(request: HttpRequest, slug: str, number: int, name: str) -> HttpRespo
     stem, _, kind = name.rpartition(".")
     if stem == "report" and kind in ("md", "html"):
         context = report_context(run, report, view, find_baseline(run, report, view), at=permalink(request, run, view))
-        text = _markdown(context) if kind == "md" else _html(context, run, report, view)
+        text = _markdown(context) if kind == "md" else _html(context, report, view)
         return _file(run, f"drift.{kind}", text, "text/markdown" if kind == "md" else "text/html")
     table = drift_table(report, stem, shown_changes(report, view))
     if table is None or kind not in ("csv", "json"):
@@ -72,6 +73,7 @@ def report_context(
         "breaks": [break_words(matrix, found) for found in report.breaks],
         "baseline": baseline,
         "measures": measure_views(report, baseline),
+        "published": published_view(run, view),
         "recoveries": [recovery_view(found, run) for found in report.recoveries],
         "gates": gates_section(run),
         "protocols": [
@@ -97,12 +99,13 @@ def _markdown(context: dict[str, Any]) -> str:
     return render_to_string("runs/report.md", context)
 
 
-def _html(context: dict[str, Any], run: Run, report: DriftReport, view: DriftView) -> str:
+def _html(context: dict[str, Any], report: DriftReport, view: DriftView) -> str:
     """Put the page, its style, its plots and Plotly.js into one file that asks the network for nothing."""
     names = ["curves", *(f"recovery-{found.row}" for found in report.recoveries)]
-    baseline = context["baseline"]
+    baseline, levels = context["baseline"], context["published"].levels
     figures = {
-        name: json.loads(draw(report, name, view, baseline, theme="light", columns=REPORT_COLUMNS)) for name in names
+        name: json.loads(draw(report, name, view, baseline, published=levels, theme="light", columns=REPORT_COLUMNS))
+        for name in names
     }
     parts = {
         "style": _static("cascade.css"),

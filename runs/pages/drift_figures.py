@@ -13,8 +13,10 @@ from runs.pages.drift_view import DriftView, read_view
 from runs.pages.figures import figure_response
 from runs.pages.find import find_run
 from runs.pages.matrix_view import shown_changes
+from runs.pages.published_view import published_view
 from runs.report import DriftReport, drift_report
 
+Levels = dict[str, dict[str, float]]  # name -> domain -> a score, 0 to 1
 KEPT = 40  # pictures kept with a report; Plotly takes longer to check one than all else takes together
 
 
@@ -26,7 +28,9 @@ def figure(request: HttpRequest, slug: str, number: int, name: str) -> HttpRespo
     theme: plots.Theme = "dark" if request.GET.get("theme") == "dark" else "light"
     columns = next((n for n in (1, 2, 3, 4) if str(n) == request.GET.get("columns")), 4)
     view = read_view(request, report.matrix)
-    text = draw(report, name, view, find_baseline(run, report, view), theme=theme, columns=columns)
+    published = published_view(run, view).levels if name == "curves" else {}
+    baseline = find_baseline(run, report, view)
+    text = draw(report, name, view, baseline, published=published, theme=theme, columns=columns)
     return figure_response(request, text)
 
 
@@ -36,16 +40,24 @@ def figure_url(run: Run, name: str) -> str:
 
 
 def draw(
-    report: DriftReport, name: str, view: DriftView, baseline: Baseline | None, *, theme: plots.Theme, columns: int
+    report: DriftReport,
+    name: str,
+    view: DriftView,
+    baseline: Baseline | None,
+    *,
+    published: Levels,
+    theme: plots.Theme,
+    columns: int,
 ) -> str:
     """Draw a picture as JSON, or find it drawn; Http404 where the report has none of this name."""
     levels = references(report, baseline) if name == "curves" else {}
     way = (view.show, view.against) if name == "matrix" else ()
-    key = json.dumps([name, theme, columns, way, levels])
+    lines = published if name == "curves" else {}
+    key = json.dumps([name, theme, columns, way, levels, lines])
     if key not in report.drawn:
         if len(report.drawn) >= KEPT:
             report.drawn.clear()
-        report.drawn[key] = _draw(report, name, view, levels, theme=theme, columns=columns)
+        report.drawn[key] = _draw(report, name, view, levels, lines, theme=theme, columns=columns)
     return report.drawn[key]
 
 
@@ -53,7 +65,8 @@ def _draw(
     report: DriftReport,
     name: str,
     view: DriftView,
-    levels: dict[str, dict[str, float]],
+    levels: Levels,
+    published: Levels,
     *,
     theme: plots.Theme,
     columns: int,
@@ -64,6 +77,7 @@ def _draw(
             matrix,
             teachers=report.last_teachers,
             references=levels,
+            published=published,
             during=report.during,
             columns=columns,
             theme=theme,

@@ -13,7 +13,7 @@ from runs.access import role_in
 from runs.drift.comparability import break_words
 from runs.models import Role, Run, Status
 from runs.pages.added import added_section
-from runs.pages.baseline import baseline_choices, find_baseline
+from runs.pages.baseline import Baseline, baseline_choices, find_baseline
 from runs.pages.chosen_cell import chosen_cell, pair_form
 from runs.pages.drift_export import permalink
 from runs.pages.drift_figures import figure_url
@@ -24,12 +24,14 @@ from runs.pages.lineage import lineage_view
 from runs.pages.matrix_view import matrix_foot, matrix_rows
 from runs.pages.measures_view import measure_views
 from runs.pages.missing_scores import missing_views
+from runs.pages.published_view import PublishedView, address_of, published_context, published_view
 from runs.pages.recovery_view import recovery_view
 from runs.pages.review_sections import review_sections
 from runs.pages.run_words import run_seconds
 from runs.pages.stage_lines import strip, trained_tokens
 from runs.pages.teachers import teachers_view
 from runs.pages.top_ups import is_topping_up
+from runs.registered_models import model_of
 from runs.report import DriftReport, drift_report
 
 
@@ -40,7 +42,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     run = find_run(request, slug, number)
     report = drift_report(run)
     view, role = read_view(request, report.matrix), role_in(request.user, run.project)
-    baseline = find_baseline(run, report, view)
+    baseline, published = find_baseline(run, report, view), published_view(run, view)
     chosen = chosen_cell(report, run, view)
     if request.GET.get("part") == "top-up":
         return render(request, "runs/_top_up.html", {"top_up": chosen and chosen.get("top_up"), "view": view})
@@ -61,8 +63,6 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "measures": measure_views(report, baseline),
             "address": view.address(),
             "permalink": permalink(request, run, view),
-            "curves_id": f"curves-{baseline.run.number}" if baseline else "curves",
-            "curves_url": f"{figure_url(run, 'curves')}{f'?baseline={baseline.run.number}' if baseline else ''}",
             "recoveries": [recovery_view(found, run) for found in report.recoveries],
             "n_scored": len(report.matrix.scored_rows()),
             "chosen": chosen,
@@ -73,11 +73,23 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             "gates": gates_section(run),
             "has_mid_stage_scores": bool(report.during),
         }
+        | published_context(published, view)
+        | _curves(run, view, baseline, published)
         | sections
         | adding
         | hold_context(run, request.user, role)
     )
     return render(request, "runs/_drift.html" if is_part else "runs/drift.html", context)
+
+
+def _curves(run: Run, view: DriftView, baseline: Baseline | None, published: PublishedView) -> dict[str, str]:
+    """Where the curves are answered; their id differs where their lines do, so that a page renewed in place draws them anew."""
+    numbers = [str(baseline.run.number)] if baseline else []
+    asked = [f"baseline={number}" for number in numbers] + [part for part in (address_of(view),) if part]
+    return {
+        "curves_id": "-".join(["curves", *numbers, *([published.key] if published.key else [])]),
+        "curves_url": f"{figure_url(run, 'curves')}{'?' if asked else ''}{'&'.join(asked)}",
+    }
 
 
 def _matrix_context(report: DriftReport, run: Run, view: DriftView, *, discussed: Set[str]) -> dict[str, Any]:
@@ -106,6 +118,7 @@ def _head(run: Run) -> dict[str, Any]:
         "is_over": run.status == Status.SUCCEEDED,
         "seconds": run_seconds(run),
         "tokens": trained_tokens(run),
+        "model": model_of(run.project, run.document),
         "strip": strip(run, with_links=False),
         "crumbs": [
             (run.project.name, ""),

@@ -46,7 +46,7 @@ class DriftView:
     def kept(self, *replaced: str) -> list[tuple[str, str]]:
         """List what a form has to carry along so that only its own choices, `replaced`, change."""
         dropped = {*replaced, *_NOT_OF_THE_PAGE, *(_OF_A_PAIR if "cell" in replaced else ())}
-        return [(name, self.query.get(name, "")) for name in self.query if name not in dropped]
+        return [(name, value) for name in self.query if name not in dropped for value in self.query.getlist(name)]
 
 
 def read_view(request: HttpRequest, matrix: ScoreMatrix) -> DriftView:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from runs.models import RegisteredModel
 from runs.pages.benchmark_forms import (
     BenchmarkRow,
     TaskForm,
@@ -31,24 +32,21 @@ from runs.pages.form_fields import (
     write_value,
 )
 from runs.pages.gate_forms import GateForm, apply_gate_op, gate_forms, gates_from
+from runs.pages.model_choices import Models, kind_field, model_fields, model_from, picked
 from runs.pages.part_forms import PartForm, judge_choices, part_forms, parts_from
 from workers.catalogue import DOMAINS, describe
 from workers.recipe_text import FieldProblem
 from workers.spec import (
     BASE,
     BEST,
-    FolderModelSpec,
     GRPOSpec,
     MOPDSpec,
     RecipeSpec,
     SFTSpec,
-    TinyModelSpec,
 )
 
 Document = dict[str, Any]
 STAGE_SPECS: dict[str, type[BaseModel]] = {"sft": SFTSpec, "grpo": GRPOSpec, "mopd": MOPDSpec}
-MODEL_SPECS: dict[str, type[BaseModel]] = {"tiny": TinyModelSpec, "folder": FolderModelSpec}
-_MODEL_LABELS = [("tiny", "tiny, built by the run"), ("folder", "from a folder")]
 _BAD_SHAPES = (
     {"not_a_recipe", "extra_forbidden", "model_type", "model_attributes_type", "dict_type", "tuple_type", "list_type"}
     | {"union_tag_invalid", "union_tag_not_found"}
@@ -115,6 +113,7 @@ class RecipeForm:
     fields: dict[str, FormField]
     model_kind: FormField
     model_fields: list[FormField]
+    model: RegisteredModel | None  # the one that was picked, with what is known of it
     stages: list[StageForm]
     benchmarks: list[BenchmarkRow]
     benchmark_columns: list[tuple[str, str]]
@@ -137,17 +136,17 @@ def can_be_a_form(document: object, problems: list[FieldProblem]) -> bool:
 # A document as a form -------------------------------------------------------------------------------------------
 
 
-def recipe_form(document: Document, problems: Problems, data_sets: Versions) -> RecipeForm:
+def recipe_form(document: Document, problems: Problems, data_sets: Versions, models: Models) -> RecipeForm:
     """Make the controls of a document; every problem is taken by the control it belongs to, or else by what holds it."""
     model = document.get("model") or {"kind": "tiny"}
-    kind = str(model.get("kind", "tiny"))
     top = fields_of(RecipeSpec, document, "", problems, judge=judge_choices("none"))
     own = trainable(data_sets)
     stages = [_stage_form(document, position, problems, own) for position in range(len(_stages(document)))]
     return RecipeForm(
         fields={field.name: field for field in top},
-        model_kind=FormField("model.kind", "Base model", "choice", kind, tuple(_MODEL_LABELS)),
-        model_fields=fields_of(MODEL_SPECS.get(kind, TinyModelSpec), model, "model.", problems),
+        model_kind=kind_field(model, models),
+        model_fields=model_fields(model, problems),
+        model=picked(model, models),
         stages=stages,
         benchmarks=benchmark_rows(document, problems, benchmarks_on(data_sets)),
         benchmark_columns=benchmark_columns(),
@@ -242,11 +241,10 @@ def _teacher_fields(document: Document, position: int, problems: Problems) -> li
 # A form as a document -------------------------------------------------------------------------------------------
 
 
-def document_from_post(post: Mapping[str, str]) -> Document:
+def document_from_post(post: Mapping[str, str], models: Models) -> Document:
     """Read the form as a plain document, valid or not; a stage that was renamed keeps those that name it."""
     document = values_from(RecipeSpec, post, "")
-    kind = post.get("model.kind", "tiny")
-    document["model"] = {"kind": kind, **values_from(MODEL_SPECS.get(kind, TinyModelSpec), post, "model.")}
+    document["model"] = model_from(post, models)
     positions = _positions(post, r"stages\.(\d{1,3})\.kind")
     document["stages"] = [_stage_from(post, position) for position in positions]
     old_names = [post.get(f"stages.{position}.was", "") for position in positions]

@@ -13,6 +13,7 @@ from runs.leaks import find_check
 from runs.models import Project, Recipe, Role, Run
 from runs.pages.data_sets import leaks_context
 from runs.pages.recipe_changes import changes
+from runs.registered_models import model_of
 from workers.catalogue import DOMAINS
 from workers.recipe_text import dump_recipe
 
@@ -55,6 +56,7 @@ def recipe_detail(request: HttpRequest, slug: str, name: str, version: int) -> H
         "changes": changes(previous.document, recipe.document) if previous else [],
         "runs": Run.objects.filter(recipe=recipe).select_related("created_by").order_by("-number"),
         "may_launch": _may_launch(request.user, project),
+        "model": model_of(project, recipe.document),
         **leaks_context(find_check(spec, project)),
     }
     return render(request, "recipes/detail.html", context)

@@ -33,6 +33,7 @@ from runs.pages.stage_lines import (
     unscored,
 )
 from runs.pages.words import first_error, refusals_told
+from runs.registered_models import model_of
 from workers.catalogue import in_order
 from workers.recipe_text import dump_document
 from workers.spec import ResolvedStageSpec
@@ -152,6 +153,7 @@ def _overview_context(request: HttpRequest, run: Run, stage: Stage) -> dict[str,
         "is_over": run.status == Status.SUCCEEDED,
         "seconds": run_seconds(run),
         "tokens": trained_tokens(run),
+        "model": model_of(run.project, run.document),
         "verdict": verdict(run, means),
         "strip": strip(run, with_links=True),
         "lines": lines,

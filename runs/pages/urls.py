@@ -21,7 +21,9 @@ from runs.pages import (
     members,
     missing_scores,
     proposals,
+    published_view,
     recipes,
+    registered_models,
     run_list,
     run_page,
     sign_in,
@@ -54,6 +56,7 @@ run_pages: tuple[list[URLPattern | URLResolver], str] = (
                     path("<int:number>/drift/add/", added.add, name="add-benchmark"),
                     path("<int:number>/drift/top-up/", top_ups.top_up, name="top-up"),
                     path("<int:number>/drift/top-up/cancel/", top_ups.cancel_top_up, name="cancel-top-up"),
+                    path("<int:number>/drift/published/", published_view.link_published, name="link-published"),
                     path("<int:number>/threads/", threads.run_threads, name="threads"),
                     path("<int:number>/hold/", run_page.hold, name="hold"),
                     path("<int:number>/release/", run_page.release, name="release"),
@@ -84,6 +87,16 @@ data_pages: tuple[list[URLPattern | URLResolver], str] = (
     ],
     "data",
 )
+model_pages: tuple[list[URLPattern | URLResolver], str] = (
+    [
+        path("", registered_models.model_list, name="list"),
+        path("new/", registered_models.new_model, name="new"),
+        path("<slug:model>/", registered_models.model_page, name="detail"),
+        path("<slug:model>/again/", registered_models.look_again, name="again"),
+        path("<slug:model>/remove/", registered_models.remove_model, name="remove"),
+    ],
+    "models",
+)
 proposal_pages: list[URLPattern | URLResolver] = [
     path("", proposals.proposal_page, name="proposal"),
     path("review/", proposals.review, name="review-proposal"),
@@ -105,6 +118,8 @@ urlpatterns = [
     path("projects/<slug:slug>/", include(run_pages)),
     path("projects/<slug:slug>/recipes/", include(recipe_pages)),
     path("projects/<slug:slug>/data/", include(data_pages)),
+    path("projects/<slug:slug>/models/", include(model_pages)),
+    path("projects/<slug:slug>/published/", published_view.published_page, name="published"),
     path("projects/<slug:slug>/members/", members.members, name="members"),
     path("projects/<slug:slug>/policy/", members.set_policy, name="policy"),
     path("projects/<slug:slug>/audit/", audit_log.audit_log, name="audit"),

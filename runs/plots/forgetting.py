@@ -7,12 +7,12 @@ says why. What the last checkpoint does not descend from is a side branch: faint
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
 from runs.drift import Break, ColumnInfo, During, RowInfo, ScoreCell, ScoreMatrix, find_breaks, words
 from runs.drift.comparability import why_incomparable
+from runs.plots.levels import Level, level_line, level_name, published_levels, published_names
 from runs.plots.panels import Grid, short_name
 from runs.plots.theme import (
     MARKERS,
@@ -33,6 +33,7 @@ def forgetting_curves(
     *,
     teachers: Mapping[str, str] | None = None,
     references: Mapping[str, Mapping[str, float]] | None = None,
+    published: Mapping[str, Mapping[str, float]] | None = None,
     during: During | None = None,
     columns: int = 4,
     theme: Theme = "light",
@@ -41,6 +42,7 @@ def forgetting_curves(
 
     teachers: domain -> the row that taught it in the last MOPD stage; its score becomes the dashed line.
     references: name -> domain -> a score to hold the curves against, 0 to 1, such as another run's last.
+    published: the same of models that others scored; their lines are dash-dotted and say so.
     during: scores from the middle of stages, which become small points on the way to the stage's own.
     """
     tokens, breaks = TOKENS[theme], find_breaks(matrix)
@@ -49,10 +51,12 @@ def forgetting_curves(
     for place, column in enumerate(matrix.columns):
         levels = _levels(matrix, column, (teachers or {}).get(column.domain), tokens)
         levels += _reference_levels(column, references or {}, tokens)
+        foreign = published_levels(column.domain, published or {}, tokens)
         broken = [(_middle(matrix, found), found.reason) for found in breaks if found.column == column.domain]
-        shapes = [*_bands(matrix, column, tokens), *[_level_line(level) for level in levels]]
+        shapes = [*_bands(matrix, column, tokens), *[level_line(level) for level in [*levels, *foreign]]]
         shapes += [_break_line(at, tokens) for at, _ in broken]
-        notes = [_level_name(level) for level in levels] + [_break_mark(at, reason, tokens) for at, reason in broken]
+        notes = [level_name(level) for level in levels] + published_names(foreign)
+        notes += [_break_mark(at, reason, tokens) for at, reason in broken]
         data = [*_scores(matrix, column, tokens), *_middle_points(matrix, column, during or {}, tokens)]
         figures.append(grid.panel(column.title, place, data=data, shapes=shapes, notes=notes))
     return figures
@@ -85,29 +89,16 @@ def _bands(matrix: ScoreMatrix, column: ColumnInfo, tokens: Tokens) -> list[Part
     ]
 
 
-@dataclass(frozen=True)
-class _Level:
-    name: str
-    at: float
-    colour: str
-    dash: str
-    side: str  # where its name stands, so that two levels do not write over each other
-
-
-def _levels(matrix: ScoreMatrix, column: ColumnInfo, teacher: str | None, tokens: Tokens) -> list[_Level]:
+def _levels(matrix: ScoreMatrix, column: ColumnInfo, teacher: str | None, tokens: Tokens) -> list[Level]:
     """List the score of guessing (dotted) and the teacher's (dashed)."""
     cell = matrix.cell(teacher, column.domain) if teacher else None
-    chance = (
-        [_Level("chance", round(100 * column.chance, 2), tokens.muted, "dot", "right")] if column.chance > 0 else []
-    )
-    return chance + ([_Level("teacher", _points_of(cell), tokens.mopd, "dash", "left")] if cell else [])
+    chance = [Level("chance", round(100 * column.chance, 2), tokens.muted, "dot", "right")] if column.chance > 0 else []
+    return chance + ([Level("teacher", _points_of(cell), tokens.mopd, "dash", "left")] if cell else [])
 
 
-def _reference_levels(
-    column: ColumnInfo, references: Mapping[str, Mapping[str, float]], tokens: Tokens
-) -> list[_Level]:
+def _reference_levels(column: ColumnInfo, references: Mapping[str, Mapping[str, float]], tokens: Tokens) -> list[Level]:
     return [
-        _Level(name, round(100 * scores[column.domain], 2), tokens.accent, "longdash", "right")
+        Level(name, round(100 * scores[column.domain], 2), tokens.accent, "longdash", "right")
         for name, scores in references.items()
         if column.domain in scores
     ]
@@ -128,28 +119,6 @@ def _break_mark(at: float, reason: str, tokens: Tokens) -> Part:
     place: Part = {"xref": "x", "yref": "y domain", "x": at, "y": 1}
     font = {"size": 12, "color": tokens.loss}
     return {"text": "≠", "hovertext": f"not joined: {reason}", **place, "yanchor": "top", "font": font}
-
-
-def _level_line(level: _Level) -> Part:
-    place: Part = {"xref": "x domain", "yref": "y", "x0": 0, "x1": 1, "y0": level.at, "y1": level.at}
-    return {"type": "line", **place, "line": {"color": level.colour, "width": 1, "dash": level.dash}, "layer": "below"}
-
-
-def _level_name(level: _Level) -> Part:
-    place: Part = {
-        "xref": "x domain",
-        "yref": "y",
-        "x": 0 if level.side == "left" else 1,
-        "y": level.at,
-    }
-    return {
-        "text": level.name,
-        **place,
-        "xshift": 4 if level.side == "left" else -4,  # clear of the axis's numbers
-        "xanchor": level.side,
-        "yanchor": "bottom",
-        "font": {"size": 10, "color": level.colour},
-    }
 
 
 def _scores(matrix: ScoreMatrix, column: ColumnInfo, tokens: Tokens) -> list[Part]:

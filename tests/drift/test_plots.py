@@ -51,6 +51,23 @@ def test_curves_shade_own_stages_and_draw_the_teacher(build) -> None:
     assert levels == pytest.approx([80, 70])
 
 
+def test_published_levels_are_labelled_and_close_ones_share_a_name(build) -> None:
+    published = {
+        "Ours": {"if": 0.82, "code": 0.5},
+        "Theirs": {"if": 0.81, "code": 0.52},
+        "Far": {"if": 0.3, "code": 0.51},
+    }
+    panel, other = forgetting_curves(build(CHAIN), published=published)
+    assert [shape.line.dash for shape in panel.layout.shapes if shape.type == "line"] == ["dashdot"] * 3
+    names = [
+        [note for note in each.layout.annotations if note.text.startswith("published: ")] for each in (panel, other)
+    ]
+    assert [note.text for note in names[0]] == ["published: Ours, Theirs", "published: Far 30.0"]
+    assert [note.y for note in names[0]] == pytest.approx([82, 30])
+    assert [note.text for note in names[1]] == ["published: 3 models, 50.0 to 52.0"]
+    assert names[1][0].hovertext == "published: Theirs 52.0, Far 51.0, Ours 50.0; not measured here"
+
+
 def test_the_lowest_panel_of_each_column_names_the_checkpoints(build) -> None:
     chain = [(key, kind, domains, {**scores, "stem": 0.5}) for key, kind, domains, scores in CHAIN]
     first, second, third = forgetting_curves(build(chain), columns=2)

@@ -12,17 +12,18 @@ from rest_framework.test import APIClient
 
 from runs import discussions, reviews
 from runs.anchors import RunAnchor
-from runs.models import LeakCheck, Proposal, Role, Run, Thread
+from runs.models import LeakCheck, Proposal, RegisteredModel, Role, Run, Thread
 from tests.web.some_clients import BACKEND
 from tests.web.some_data import register_rows
 from tests.web.some_runs import a_member, a_project, a_run, finish
 
 pytestmark = pytest.mark.django_db
 OPEN = {"login", "sign-in-link", "logout", "health"}  # what a visitor needs to come in, and a load balancer
-PROPOSAL, THREAD, COMMENT, CHECK = (f"{kind}_0123456789abcdef" for kind in ("prop", "thread", "comment", "leak"))
+KINDS = ("prop", "thread", "comment", "leak", "model")
+PROPOSAL, THREAD, COMMENT, CHECK, MODEL = (f"{kind}_0123456789abcdef" for kind in KINDS)
 OF_NO_PROJECT = {"home", "inbox", "new-project", "password", "tokens"}
 ARGUMENTS = {
-    "slug": "team", "number": 1, "name": "warm", "curve": "loss", "action": "cancel", "version": 1, "proposal": PROPOSAL, "thread": THREAD, "comment": COMMENT, "check": CHECK,
+    "slug": "team", "number": 1, "name": "warm", "curve": "loss", "action": "cancel", "version": 1, "proposal": PROPOSAL, "thread": THREAD, "comment": COMMENT, "check": CHECK, "model": MODEL,
 }  # fmt: skip
 OF_REVIEWERS = {
     "review-proposal",
@@ -74,6 +75,7 @@ def run() -> Run:
     finish(run, "warm")
     register_rows(run.project)
     LeakCheck.objects.create(project=run.project, public_id=CHECK, digest="", pins={"trained": {}, "benchmarks": {}})
+    RegisteredModel.objects.create(project=run.project, public_id=MODEL, folder="small", created_by=run.created_by)
     proposal = reviews.propose(run.checkpoints.get(stage__name="warm"), note="look", by=run.created_by)
     Proposal.objects.filter(pk=proposal.pk).update(public_id=PROPOSAL)
     thread = discussions.start_thread(run, RunAnchor(), "hello", by=run.created_by)

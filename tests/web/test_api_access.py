@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from runs import discussions, reviews
 from runs.anchors import RunAnchor
 from runs.api.urls import urlpatterns
-from runs.models import DataSet, Proposal, Role, Run, Thread
+from runs.models import DataSet, Proposal, RegisteredModel, Role, Run, Thread
 from tests.web.some_clients import BACKEND, a_client, client_of
 from tests.web.some_data import register_rows
 from tests.web.some_runs import a_member, a_project, a_run, finish
@@ -27,12 +27,15 @@ POSTED = (
     ACTIONS
     | OF_PROPOSALS
     | OF_THREADS
-    | {"api-hold", "api-release", "api-cancel-top-ups", "api-estimate", "api-notices-read"}
+    | {"api-hold", "api-release", "api-cancel-top-ups", "api-estimate", "api-notices-read", "api-model-retry"}
 )  # what there is nothing to read at
-OF_PROJECT = {f"api-{name}" for name in ("recipes", "runs", "data-sets", "estimate", "proposals", "aliases", "audit")}
+OF_PROJECT = {
+    f"api-{name}"
+    for name in ("recipes", "runs", "data-sets", "models", "model-folders", "estimate", "proposals", "aliases", "audit")
+}
 OF_DATA_SETS = {"api-data-set", "api-data-set-rows", "api-data-set-bad-rows"}
 ANYBODYS = {"api-projects", "api-recipe-schema", "api-presets", "api-preset", "api-tokens", "api-token", "api-schema"}
-ANYBODYS |= {"api-notices", "api-notices-read"}
+ANYBODYS |= {"api-notices", "api-notices-read", "api-published-results"}
 
 
 @pytest.fixture
@@ -53,6 +56,7 @@ def address(name: str, run: Run) -> str:
         "api-token": ("0123456789abcde",),
         **dict.fromkeys(("api-recipe", "api-recipe-leaks"), (run.recipe.public_id,)),
         **dict.fromkeys(OF_DATA_SETS, (_data_set(run).public_id,)),
+        **dict.fromkeys(("api-model", "api-model-retry"), (_model(run).public_id,)),
         **dict.fromkeys(OF_PROJECT, (run.project.slug,)),
         **dict.fromkeys(
             (*OF_PROPOSALS, "api-proposal", "api-proposal-card", "api-proposal-files"), (_proposal(run).public_id,)
@@ -73,6 +77,7 @@ def address(name: str, run: Run) -> str:
                 "api-top-ups",
                 "api-cancel-top-ups",
                 "api-added-benchmarks",
+                "api-published-links",
                 "api-gates",
             ),
             (run.public_id,),
@@ -95,6 +100,12 @@ def _proposal(run: Run) -> Proposal:
 
 def _data_set(run: Run) -> DataSet:
     return run.project.data_sets.first() or register_rows(run.project)
+
+
+def _model(run: Run) -> RegisteredModel:
+    return run.project.registered_models.first() or RegisteredModel.objects.create(
+        project=run.project, folder="small", created_by=run.created_by
+    )
 
 
 def _thread(run: Run) -> Thread:
@@ -157,12 +168,16 @@ def test_a_reader_may_not_act(run: Run, role: Role) -> None:
         "api-recipes",
         "api-runs",
         "api-data-sets",
+        "api-models",
+        "api-model-retry",
         "api-proposals",
         "api-top-ups",
         "api-cancel-top-ups",
     ):
         response = reader.post(address(name, run))
         assert (response.status_code, response.json()["code"]) == (403, "role_too_low"), name
+    for response in (reader.delete(address("api-model", run)), reader.put(address("api-published-links", run))):
+        assert (response.status_code, response.json()["code"]) == (403, "role_too_low")
 
 
 def _member() -> User:

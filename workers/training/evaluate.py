@@ -153,10 +153,11 @@ def score_benchmark(
     protocol = {**_protocol(benchmark, n_problems), **judge_of(benchmark.domain)}
     n_each = k or benchmark.samples_per_problem
     answers: list[list[Rollout]] = [[] for _ in problems]
+    policy.check_thinking(benchmark.thinking, f"the benchmark of {benchmark.domain}")
     for number in range(1 if k else benchmark.seeds):
         which = ("after", after) if after else ("seed", number) if number else ()
         generator = torch_rng(seed, "score", benchmark.domain, split, *which)
-        rollouts = sample_rollouts(policy, sampler, problems, n_each, benchmark, generator)
+        rollouts = sample_rollouts(policy, sampler, problems, n_each, benchmark, generator, thinking=benchmark.thinking)
         grade_rollouts(rollouts, in_benchmark=True)
         for row, rollout in enumerate(rollouts):
             answers[row // n_each].append(rollout)
@@ -191,9 +192,15 @@ def _item(number: int, samples: "list[Rollout]", protocol: Protocol) -> ItemReco
 
 
 def _protocol(benchmark: BenchmarkSpec, n_problems: int) -> Protocol:
-    """Say how a score came about; scores with different protocols are never compared. The mean goes without a name."""
+    """Say how a score came about; scores with different protocols are never compared.
+
+    The mean goes without a name, and what a benchmark does not set is left out, so that scores from before there were such
+    settings stay comparable.
+    """
     named = name_metric(benchmark.metric, benchmark.k)
+    switch = {} if benchmark.thinking is None else {"thinking": "on" if benchmark.thinking else "off"}
     return {
+        **switch,
         "n_problems": n_problems,
         "temperature": benchmark.temperature,
         "top_p": benchmark.top_p,

@@ -81,6 +81,14 @@ class Policy:
             )
         return ids
 
+    def check_thinking(self, thinking: bool | None, where: str) -> None:
+        """Raise BadSpecError where thinking is asked for of a chat template that would not hear of it."""
+        if thinking is not None and "enable_thinking" not in self.tokenizer.get_chat_template():
+            raise BadSpecError(
+                f"found thinking {str(thinking).lower()}, but the model's chat template does not know enable_thinking; "
+                f"leave thinking out of {where}, or change the template"
+            )
+
     def response_ids(self, text: str) -> list[int]:
         """Encode a whole response, its end included."""
         return [*self._encoded(text), self.tokenizer.eos_token_id]

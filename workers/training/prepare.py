@@ -85,24 +85,15 @@ def prepare_method(
 ) -> Method:
     """Make what the stage's kind needs: a sampler, a reference, a reward model, teachers."""
     stage = spec.stage
+    policy.check_thinking(stage.thinking, "this stage")
     if isinstance(stage, SFTSpec):
         return SFT(spec, stage, policy)
-    _check_template(policy, stage)
     sampler = make_sampler(policy, stage.engine)
     if isinstance(stage, MOPDSpec):
         return MOPD(spec, stage, policy, sampler, teachers=_teachers(folder, spec, stage, policy))
     reference = _reference(folder, spec, policy) if stage.kl_coefficient > 0 else None
     reward_model = _reward_model(folder, spec, stage, policy, report, stop)
     return GRPO(spec, stage, policy, sampler, reference=reference, reward_model=reward_model)
-
-
-def _check_template(policy: Policy, stage: GRPOSpec | MOPDSpec) -> None:
-    """Raise BadSpecError where thinking is asked for of a chat template that would not hear of it."""
-    if stage.thinking is not None and "enable_thinking" not in policy.tokenizer.get_chat_template():
-        raise BadSpecError(
-            f"found thinking {str(stage.thinking).lower()}, but the model's chat template does not know enable_thinking; "
-            "leave thinking out of this stage, or change the template"
-        )
 
 
 def _reference(folder: StageDir, spec: ResolvedStageSpec, policy: Policy) -> Policy:

@@ -35,7 +35,7 @@ class SFT:
         for group, problem in enumerate(problems):
             text = domain_of(problem.domain).demonstrate(problem, rng, style_noise=self.stage.style_noise)
             token_ids = self.policy.response_ids(text)
-            prompt_ids = self.policy.prompt_ids(problem, len(token_ids))
+            prompt_ids = self.policy.prompt_ids(problem, len(token_ids), thinking=self.stage.thinking)
             rollouts.append(
                 Rollout(problem, group, prompt_ids, token_ids, [0.0] * len(token_ids), text, is_truncated=False)
             )

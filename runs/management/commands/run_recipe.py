@@ -13,7 +13,7 @@ from runs import lifecycle
 from runs.access import ensure_project
 from runs.management.serving import FIRST_PROJECT, FIRST_USER
 from runs.models import Status
-from runs.pins import pin_data_sets
+from runs.pins import pin_recipe
 from runs.recipes import save_recipe
 from workers.recipe_text import RecipeError, load_recipe
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(f"found no user '{user}'; run `make up` once, or name another with --user")
         where = ensure_project(project, owner)
         try:
-            spec = load_recipe(recipe.read_text(), pin=partial(pin_data_sets, project=where))
+            spec = load_recipe(recipe.read_text(), pin=partial(pin_recipe, project=where))
         except OSError as error:
             raise CommandError(f"the recipe cannot be read: {error}") from None
         except RecipeError as error:
