@@ -23,6 +23,7 @@ from runs.pages import (
     recipes,
     run_list,
     run_page,
+    samples,
     sign_in,
     threads,
     tokens,
@@ -32,6 +33,7 @@ from runs.pages import (
 run_pages: tuple[list[URLPattern | URLResolver], str] = (
     [
         path("new/", compose.compose, name="new"),
+        path("new/samples/", samples.add_samples, name="samples"),
         path(
             "runs/",
             include(

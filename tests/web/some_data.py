@@ -33,7 +33,11 @@ def register_rows(project: Project, rows: list[Any] = ROWS, **asked: Any) -> Dat
 
 def a_data_set(project: Project, rows: list[Any] = ROWS, **asked: Any) -> DataSet:
     """Upload rows and read them in this process, as a worker does in another."""
-    data_set = register_rows(project, rows, **asked)
+    return read_rows(register_rows(project, rows, **asked))
+
+
+def read_rows(data_set: DataSet) -> DataSet:
+    """Read the rows of a registration in this process."""
     claim = lifecycle.claim_data(DataSet, data_set.pk, worker="host:1")
     assert claim is not None
     data_sets.write_source_spec(data_set)

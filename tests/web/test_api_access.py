@@ -47,6 +47,7 @@ def address(name: str, run: Run) -> str:
         "api-score-items": (checkpoint.public_id, score.benchmark.digest),
         "api-metric": (stage.public_id, "loss"),
         "api-preset": ("tiny-cascade",),
+        "api-preset-samples": (run.project.slug, "tiny-cascade"),
         "api-token": ("0123456789abcde",),
         **dict.fromkeys(("api-recipe", "api-recipe-leaks"), (run.recipe.public_id,)),
         **dict.fromkeys(OF_DATA_SETS, (_data_set(run).public_id,)),
@@ -152,6 +153,7 @@ def test_a_reader_may_not_act(run: Run, role: Role) -> None:
         "api-recipes",
         "api-runs",
         "api-data-sets",
+        "api-preset-samples",
         "api-proposals",
     ):
         response = reader.post(address(name, run))

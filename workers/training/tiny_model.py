@@ -33,11 +33,14 @@ WORDS = (
 )
 PAIRS = tuple(letter + digit for letter in "ABCD" + ascii_lowercase[:20] for digit in digits)
 
-# Messages become `<u>prompt<a>` and `response<eos>`, without spaces or line breaks of the template's own.
+# A question and its answer become `<u>prompt<a>` and `response<eos>`, without spaces or line breaks of the template's own. Tools
+# come first, one a line; what a system or a tool says is a user's turn that names who speaks.
 CHAT_TEMPLATE = (
+    f"{{% if tools %}}{USER}tools\n{{% for tool in tools %}}{{{{ tool | tojson }}}}\n{{% endfor %}}{{% endif %}}"
     "{% for message in messages %}"
     f"{{% if message['role'] == 'assistant' %}}{ASSISTANT}{{{{ message['content'] }}}}{EOS}"
-    f"{{% else %}}{USER}{{{{ message['content'] }}}}{{% endif %}}"
+    f"{{% elif message['role'] == 'user' %}}{USER}{{{{ message['content'] }}}}"
+    f"{{% else %}}{USER}{{{{ message['role'] }}}}\n{{{{ message['content'] }}}}{{% endif %}}"
     "{% endfor %}"
     f"{{% if add_generation_prompt %}}{ASSISTANT}{{% endif %}}"
 )

@@ -103,8 +103,9 @@ def _choice(fields: Raw) -> _Graded:
 
 
 def _letters(options: object) -> list[str]:
-    entries = options if isinstance(options, list) else [options]
-    if not all(isinstance(entry, Mapping) for entry in entries):
+    given = options if isinstance(options, list) else [options]
+    entries = [entry for entry in given if isinstance(entry, Mapping)]
+    if len(entries) < len(given):
         raise BadRowError(f"found options {shown(options)}, expected objects of a letter and its text")
     return [letter for entry in entries for letter, text in entry.items() if text is not None]
 
