@@ -27,12 +27,15 @@ class SampleOut(serializers.Serializer[Any]):
     data_set = DataSetSummary(allow_null=True, help_text="The project's data set; null before it is registered")
 
 
+SAMPLES = page_of(SampleOut)
+
+
 class PresetSamples(APIView):
     @operation(
         "list_preset_samples",
         "List the sample rows of a preset, and what the project has of them",
         about="Empty for a preset that trains on no rows of its own.",
-        answer=page_of(SampleOut),
+        answer=SAMPLES,
         problems=(404,),
     )
     def get(self, request: Request, slug: str, name: str) -> Response:
@@ -44,7 +47,7 @@ class PresetSamples(APIView):
         "Register the sample rows of a preset",
         about="Register what the project lacks, by the ordinary path: a worker reads the rows in some seconds. When all are "
         "ready, the preset's recipe can be saved. Safe to repeat; what failed is read again.",
-        answer=page_of(SampleOut),
+        answer=SAMPLES,
         status=202,
         problems=(404,),
     )

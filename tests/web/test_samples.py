@@ -94,7 +94,7 @@ def test_the_same_rows_under_the_same_name_are_taken_as_they_are(project: Projec
 
 
 def test_a_failure_is_told_and_can_be_repeated(runner: Client, project: Project) -> None:
-    register_samples(PRESET, project=project, user=a_member(project, "ada", Role.OWNER))
+    register_samples(PRESET, project=project, user=project.members.get(username="ada"))
     claim = lifecycle.claim_data(DataSet, DataSet.objects.get(name="if_rows").pk, worker="host:1")
     assert claim is not None
     lifecycle.fail(claim, code="no_space", reason="found no space left")
