@@ -10,6 +10,7 @@ from bench.small_real.__main__ import files, text_of
 from runs.presets import load_preset, sample_files
 from tests.training.test_data_sets import register_file, rows_of, summary_of
 from workers.data_dir import RowRecord
+from workers.spec import TinyModelSpec
 from workers.training.data_sets.leaks import LeakIndex
 from workers.training.graders import GRADERS
 from workers.training.rollouts import Grade, Problem
@@ -63,13 +64,16 @@ def test_every_response_is_right_and_that_of_a_row_far_from_it_mostly_wrong(rows
 
 
 def test_the_tiny_model_can_read_and_write_every_row(rows: dict[str, list[RowRecord]]) -> None:
-    tokenizer = build_tokenizer()
+    model = load_preset(PRESET).model
+    assert isinstance(model, TinyModelSpec)
+    tokenizer = build_tokenizer(model.vocabulary)
     unknown = tokenizer.convert_tokens_to_ids(UNKNOWN)
     for name, found in rows.items():
         for row in found:
             text = row.asked + (json.dumps(row.tools) if row.tools else "") + row.response
             assert len(text) <= LONGEST, (name, row.line)
             assert unknown not in tokenizer.encode(text), (name, row.line)
+            assert tokenizer.decode(tokenizer.encode(text)) == text, (name, row.line)
 
 
 def test_no_row_to_be_asked_stands_in_training(rows: dict[str, list[RowRecord]]) -> None:

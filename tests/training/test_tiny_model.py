@@ -59,6 +59,15 @@ def test_tools_come_first_and_a_system_turn_says_that_it_is_one(tokenizer: PreTr
     assert str(tokenizer.apply_chat_template(said, tokenize=False)).endswith("<a>16<eos><u>tool\nok")
 
 
+def test_the_vocabulary_for_text_adds_words_and_keeps_what_was_there(tokenizer: PreTrainedTokenizerFast) -> None:
+    text = build_tokenizer("text")
+    assert text.get_vocab().items() >= tokenizer.get_vocab().items()
+    said = 'Read the number.\n```python\nprint(input())\n```<tool_call>{"name": "x"}</tool_call> theme Theaters'
+    assert text.decode(text.encode(said)) == said
+    assert len(text.encode(said)) < len(tokenizer.encode(said)) / 2
+    assert text.tokenize("the theme, that") == ["the", " ", "t", "h", "e", "m", "e", ",", " that"]
+
+
 def test_an_unknown_character_becomes_unk(tokenizer: PreTrainedTokenizerFast) -> None:
     assert tokenizer.tokenize("añb") == ["a", "<unk>", "b"]
 
