@@ -4,8 +4,7 @@ Words that stand three times or more in the sample rows of the preset small-real
 tool calls. A text of other words is read all the same, letter by letter.
 """
 
-TEXT_WORDS = tuple(
-    """
+_WORDS = """
 Add Adele An Answer Bea Begin Beloved Boris Bruno Candide Celsius Choice Clara Compute Creates Cusco Dario Deletes
 Describe Draws Dune Earth Elsa Emma End Fabian Failing Final Find Finds Friday Gitta Give Greta Hello Henrik Highlight
 How Hugo I In Include Ines Irena Is It Its JSON Jonas Karla Lena Leonid Let Lisbon Lunch Lyon Mail Mara Middlemarch
@@ -38,8 +37,8 @@ stew stood str string strings strip studio subject sum sunrise swap tail tailor 
 that the their them then there things third this time title to today tool top total tower town trade train triangle
 true turn turns turtle twice two type unique up urgent value very vet violin visits volcano vowels wait was water way
 weaver weeds well what where whether which white who whole with without word words worked yellow you your zip
-""".split()
-)
+"""
+TEXT_WORDS = tuple(_WORDS.split())
 TEXT_GLUE = (
     *('": "', '", "', '": {"', '"}', '{"type": "', '"}}', '"]', '": ["', '{"name": "', '": ', ', "'),
     *(
