@@ -15,7 +15,7 @@ from django.urls import reverse
 from runs import audit, lifecycle
 from runs.lifecycle import NotPossibleError
 from runs.models import AddedBenchmark, AddedScoring, Checkpoint, Role, Run, Status
-from runs.pins import pin_data_sets
+from runs.pins import pin_recipe
 from workers.recipe_text import FieldProblem, RecipeError, check_recipe
 from workers.spec import BASE, RecipeSpec
 
@@ -84,14 +84,15 @@ def _checked(run: Run, document: object) -> tuple[dict[str, Any], dict[str, Any]
         raise _problem((), "expected a mapping such as {domain: stem} or {task: arc_easy}; write one")
     known = {name: {"digest": pin["digest"]} for name, pin in run.data_set_pins.items()}
     try:
-        pinned = pin_data_sets({"benchmarks": [document], "data_sets": known}, run.project)
+        asked = {"model": run.document["model"], "benchmarks": [document], "data_sets": known}
+        pinned = pin_recipe(asked, run.project)
         others = [other for other in run.benchmarks if not _is_same_domain(other, document)]
         whole = {**run.document, "benchmarks": [*others, *pinned["benchmarks"]], "gates": []}
         spec = check_recipe({**whole, "data_sets": {**run.data_set_pins, **pinned["data_sets"]}})
     except RecipeError as error:
         raise RecipeError([_as_one(problem) for problem in error.problems]) from None
-    asked = spec.benchmarks[-1].model_dump(mode="json")
-    return asked, _pins(spec, asked["domain"])
+    checked = spec.benchmarks[-1].model_dump(mode="json")
+    return checked, _pins(spec, checked["domain"])
 
 
 def _is_same_domain(other: dict[str, Any], document: dict[str, Any]) -> bool:

@@ -5,7 +5,8 @@ folder stays as it is: a changed file is another version.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,14 +51,28 @@ def register_upload(
             f"found {file.size:,} bytes, expected at most {settings.MAX_UPLOAD_BYTES:,}; compress it (.jsonl.gz) or have it put "
             "below a folder of DATA_DIRS and register it by its path",
         )
+    name = file.name or "rows.jsonl"
+    return _keep(project, user, asked, name, file.chunks(), form_key)
+
+
+def register_shipped(*, project: Project, user: User, asked: DataSourceSpec, path: Path, form_key: str) -> DataSet:
+    """Keep a copy of rows that ship with the product, and queue the reading of it, as of an uploaded file."""
+    _check_name(asked.name)
+    with open(path, "rb") as handle:
+        return _keep(project, user, asked, path.name, iter(partial(handle.read, 2**20), b""), form_key)
+
+
+def _keep(
+    project: Project, user: User, asked: DataSourceSpec, name: str, chunks: Iterable[bytes], form_key: str
+) -> DataSet:
     public_id = ids.data_set_id()
-    kept = _folder(public_id).source / ("rows.jsonl.gz" if (file.name or "").endswith(".gz") else "rows.jsonl")
+    kept = _folder(public_id).source / ("rows.jsonl.gz" if name.endswith(".gz") else "rows.jsonl")
     kept.parent.mkdir(parents=True)
     try:
         with open(kept, "wb") as handle:
-            for chunk in file.chunks():
+            for chunk in chunks:
                 handle.write(chunk)
-        found = _add(project, user, asked, SourceKind.UPLOAD, file.name or kept.name, public_id, form_key)
+        found = _add(project, user, asked, SourceKind.UPLOAD, name, public_id, form_key)
     except BaseException:
         shutil.rmtree(kept.parent.parent)
         raise

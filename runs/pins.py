@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from runs.data_sets import ready_versions
 from runs.lm_tasks import check_task
 from runs.models import DataSet, Project
+from runs.presets import load_preset, preset_names
 from runs.registered_models import pin_model
 from workers.catalogue import DOMAINS, JUDGED, PREFERENCE
 from workers.judges import undeclared
@@ -48,7 +49,7 @@ def pin_data_sets(document: object, project: Project) -> Any:
     lost = {name: pin for name, pin in given.items() if name in named and name not in known}
     if lost:
         name = next(iter(lost))
-        words = f"found data set '{name}', which this project does not have; register its rows here, or drop it"
+        words = f"found data set '{name}', which this project does not have; {_remedy(name, lost[name])}, or drop it"
         raise RecipeError([FieldProblem(("data_sets", name), words, "unknown_data_set")])
     kept = {name: pin for name, pin in given.items() if not isinstance(pin, dict)}  # for the check to refuse
     pinned = {**document, "benchmarks": _sized(document.get("benchmarks"), chosen)}
@@ -71,6 +72,16 @@ def _check_judges(document: dict[str, Any]) -> None:
     ]
     if found:
         raise RecipeError(found)
+
+
+def _remedy(name: str, pin: object) -> str:
+    """Say how to come by rows; those of a preset ship with the product."""
+    digest = pin.get("digest") if isinstance(pin, dict) else None
+    for preset in preset_names():
+        shipped = load_preset(preset).data_sets.get(name)
+        if shipped is not None and shipped.digest == digest:
+            return f"they are sample rows of the preset {preset}: choose it under New run (API: POST presets/{preset}/samples/)"
+    return "register its rows here"
 
 
 def pin_of(data_set: DataSet) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from workers.spec import FolderModelSpec, TinyModelSpec
 
-TINY_VOCABULARY = 414  # tokens of the tiny tokenizer, which only the trainer can build
+TINY_VOCABULARIES = {"domains": 414, "text": 1742}  # tokens of the tiny tokenizers, which only the trainer can build
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
 
 
@@ -61,7 +61,7 @@ def shape_of(model: TinyModelSpec | FolderModelSpec, models_dir: Path) -> ModelS
     if isinstance(model, FolderModelSpec):
         return read_shape(models_dir / model.folder)
     return ModelShape(
-        vocabulary=TINY_VOCABULARY,
+        vocabulary=TINY_VOCABULARIES[model.vocabulary],
         hidden=model.hidden_size,
         layers=model.layers,
         heads=model.heads,

@@ -53,6 +53,12 @@ class TinyModelSpec(Spec):
     max_positions: int = setting(
         64, about="Longest prompt plus response.", unit="tokens", source="tiny", ge=32, le=4096
     )
+    vocabulary: Literal["domains", "text"] = setting(
+        "domains",
+        about="What is a single token besides letters: pieces of the built-in domains, or common words of English, JSON and "
+        "Python as well, for rows of text.",
+        source="tiny: rows of text in a third of the tokens",
+    )
 
 
 class FolderModelSpec(Spec):

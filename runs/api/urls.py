@@ -32,6 +32,7 @@ from runs.api.published import PublishedResults, RunPublished
 from runs.api.recipes import RecipeDetail, Recipes
 from runs.api.reference import PresetDetail, Presets, RecipeSchema
 from runs.api.runs import CancelRun, Hold, PauseRun, Release, ResumeRun, RetryRun, RunDetail, Runs
+from runs.api.samples import PresetSamples
 from runs.api.stages import RetryStage, RunStages, StageDetail, StageLog
 from runs.api.threads import (
     CommentDetail,
@@ -75,6 +76,11 @@ urlpatterns = [
     path("projects/<slug:slug>/data-sets/", DataSets.as_view(), name="api-data-sets"),
     path("projects/<slug:slug>/models/", Models.as_view(), name="api-models"),
     path("projects/<slug:slug>/model-folders/", ModelFolders.as_view(), name="api-model-folders"),
+    path(
+        "projects/<slug:slug>/presets/<slug:name>/samples/",
+        PresetSamples.as_view(),
+        name="api-preset-samples",
+    ),
     path("projects/<slug:slug>/estimate/", Estimate.as_view(), name="api-estimate"),
     path("projects/<slug:slug>/runs/", Runs.as_view(), name="api-runs"),
     path("compare/", Comparison.as_view(), name="api-compare"),

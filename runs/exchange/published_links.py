@@ -43,7 +43,7 @@ def linkable() -> list[str]:
 def beside(run: Run) -> list[Beside]:
     """Tell for each benchmark of a run what stands beside it."""
     links = {link.domain: link for link in run.published_links.select_related("made_by")}
-    return [_beside(benchmark, links.get(benchmark["domain"])) for benchmark in run.document["benchmarks"]]
+    return [_beside(benchmark, links.get(benchmark["domain"])) for benchmark in run.benchmarks]
 
 
 def models_beside(run: Run) -> list[PublishedModel]:
@@ -54,7 +54,7 @@ def models_beside(run: Run) -> list[PublishedModel]:
 
 def link(run: Run, domain: str, benchmark: str | None, *, by: User) -> None:
     """Choose what stands beside a benchmark; None takes the choice back. Raises LinkError."""
-    domains = [found["domain"] for found in run.document["benchmarks"]]
+    domains = [found["domain"] for found in run.benchmarks]
     if domain not in domains:
         raise LinkError("domain", f"found '{domain[:80]}', expected a benchmark of the run: {', '.join(domains)}")
     if benchmark and benchmark not in linkable():

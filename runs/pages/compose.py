@@ -29,11 +29,13 @@ from runs.pages.data_sets import find_data_set, leaks_context
 from runs.pages.form_fields import Problems
 from runs.pages.recipe_forms import apply_op, can_be_a_form, document_from_post, recipe_form
 from runs.pages.registered_models import find_model
+from runs.pages.samples import samples_page
 from runs.pages.teachers import asked_teachers, with_teachers
 from runs.pins import pin_recipe
 from runs.presets import load_preset, preset_names, preset_text
 from runs.recipes import save_recipe
 from runs.registered_models import ready_models
+from runs.samples import missing_samples
 from workers.recipe_text import (
     FieldProblem,
     RecipeError,
@@ -69,6 +71,8 @@ def compose(request: HttpRequest, slug: str) -> HttpResponse:
     assert isinstance(request.user, User)
     if request.method != "POST":
         project = project_for(request.user, slug)
+        if waits := _samples_first(request, project):
+            return waits
         draft = _first_draft(request, project)
         return _start_page(request, project) if draft is None else _page(request, project, draft)
     project = project_for(request.user, slug, needs=Role.RUNNER)
@@ -83,6 +87,14 @@ def compose(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 # Drafts ---------------------------------------------------------------------------------------------------------
+
+
+def _samples_first(request: HttpRequest, project: Project) -> HttpResponse | None:
+    """The page of a preset's sample rows, where the project lacks them; as YAML the recipe can be read all the same."""
+    preset = request.GET.get("preset", "")
+    if preset not in preset_names() or request.GET.get("as") == "yaml":
+        return None
+    return samples_page(request, project, preset)
 
 
 def _first_draft(request: HttpRequest, project: Project) -> Draft | None:
@@ -214,7 +226,7 @@ def _fresh_session(request: HttpRequest) -> SessionBase:
 
 
 def _start_page(request: HttpRequest, project: Project) -> HttpResponse:
-    presets = [load_preset(name) for name in preset_names()]
+    presets = [(load_preset(name), bool(missing_samples(name, project))) for name in preset_names()]
     recipes = Recipe.objects.filter(project=project).select_related("created_by").order_by("-created_at")
     context = {"presets": presets, "recipes": recipes[:_RECIPES_SHOWN], "n_recipes": recipes.count()}
     return render(request, "new_run/start.html", _shell(request, project, [("New run", "")]) | context)

@@ -26,6 +26,7 @@ from runs.pages import (
     registered_models,
     run_list,
     run_page,
+    samples,
     sign_in,
     threads,
     tokens,
@@ -35,6 +36,7 @@ from runs.pages import (
 run_pages: tuple[list[URLPattern | URLResolver], str] = (
     [
         path("new/", compose.compose, name="new"),
+        path("new/samples/", samples.add_samples, name="samples"),
         path(
             "runs/",
             include(

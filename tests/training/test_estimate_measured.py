@@ -14,7 +14,7 @@ import pytest
 from workers import estimate
 from workers.estimate import estimate_stage
 from workers.load import Range
-from workers.model_shape import TINY_VOCABULARY, shape_of
+from workers.model_shape import TINY_VOCABULARIES, shape_of
 from workers.spec import GRPOSpec, LoRASpec, MOPDSpec, ResolvedStageSpec, SFTSpec, TinyModelSpec
 from workers.stage_dir import Outcome, StageDir, read_document, write_document
 from workers.training import update
@@ -37,10 +37,13 @@ def test_constants_are_the_trainers():
     assert update.LOGITS_AT_ONCE == estimate.LOGITS_AT_ONCE
 
 
-@pytest.mark.parametrize("more", [{}, {"layers": 1}, {"hidden_size": 32, "heads": 2, "head_size": 8, "mlp_size": 48}])
+@pytest.mark.parametrize(
+    "more", [{}, {"layers": 1}, {"vocabulary": "text"}, {"hidden_size": 32, "heads": 2, "head_size": 8, "mlp_size": 48}]
+)
 def test_parameters_are_the_models(more):
-    spec, tokenizer = TinyModelSpec(**more), build_tokenizer()
-    assert len(tokenizer) == TINY_VOCABULARY
+    spec = TinyModelSpec(**more)
+    tokenizer = build_tokenizer(spec.vocabulary)
+    assert len(tokenizer) == TINY_VOCABULARIES[spec.vocabulary]
     assert build_model(spec, tokenizer, 0).num_parameters() == shape_of(spec, Path()).parameters
 
 

@@ -41,6 +41,14 @@ CITY: dict[str, object] = {
         (CITY, '{"city": "Lisbon", "n": 9}'),
         (CITY, 'Here:\n```json\n{"city": "Lisbon"}\n```'),
         ({"schema": '{"type": "array", "minItems": 1}'}, "[null]"),
+        (
+            {**CITY, "call": {"name": "save", "payload": "of"}},
+            '{"name": "save", "arguments": {"of": {"city": "Lisbon"}}}',
+        ),
+        (
+            {**CITY, "call": {"payload": None, "name": None}},
+            '<tool_call>{"name": "x", "arguments": {"city": "Y"}}</tool_call>',
+        ),
         ({"schema": {"properties": {"$ref": {"type": "string"}, "pattern": {"type": "null"}}}}, '{"$ref": "http://x"}'),
     ],
 )
@@ -53,6 +61,18 @@ def test_right_answers(reference: dict[str, object], response: str) -> None:
     [
         (ONE, "", "not JSON"),
         (ONE, "add(7, 9)", "not JSON"),
+        ({**CITY, "call": {"name": "save"}}, '{"city": "Lisbon"}', "a call without a name"),
+        (
+            {**CITY, "call": {"name": "save"}},
+            '{"name": "load", "arguments": {"city": "X"}}',
+            "a call of another tool than save",
+        ),
+        (
+            {**CITY, "call": {"payload": "of"}},
+            '{"name": "save", "arguments": {"city": "X"}}',
+            "a call without the argument of",
+        ),
+        ({**CITY, "call": {"name": "add"}}, f"[{ADD_TEXT}, {ADD_TEXT}]", "2 calls, expected 1"),
         (ONE, f"{ADD_TEXT} as asked", "not JSON"),
         (ONE, f"{ADD_TEXT}{ADD_TEXT}", "not JSON"),
         (ONE, '{"name": "add", "arguments": {"a": 7, "a": 7, "b": 9}}', "JSON with a key that stands twice"),
@@ -117,6 +137,10 @@ def test_parts_tell_a_wrong_name_from_wrong_arguments() -> None:
         {"calls": [{"arguments": {}}]},
         {"calls": [ADD], "order": "alphabetical"},
         {"schema": "{"},
+        {"call": {"name": "save"}},
+        {**ONE, **CITY, "call": {"name": "save"}},
+        {**CITY, "call": {"name": 7}},
+        {**CITY, "call": "save"},
         {"schema": 7},
         {"schema": {"type": "text"}},
         {"schema": {"pattern": "("}},

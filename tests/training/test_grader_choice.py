@@ -32,6 +32,9 @@ BOXED = {**ROW, "mode": "boxed"}
         ({"answer": "Z"}, "\\boxed{Z}"),
         ({"answer": "B", "options": [{"A": "red"}, {"B": "blue"}]}, "\\boxed{B}"),
         ({"answer": "B", "options": {"A": "red", "B": "blue"}}, "\\boxed{B}"),
+        ({**BOXED, "pattern": "Final Choice:\\s*([A-Z])"}, "Final choice: A? No.\nfinal choice: b"),
+        ({**BOXED, "pattern": ["Pick (.)", "Take (.)"]}, "Take B, not A"),
+        ({**BOXED, "pattern": "Pick (.)"}, "no pick, but \\boxed{B}"),
     ],
 )
 def test_right_answers(reference: dict[str, object], response: str) -> None:
@@ -42,6 +45,8 @@ def test_right_answers(reference: dict[str, object], response: str) -> None:
     ("reference", "response", "parts"),
     [
         (ROW, "\\boxed{C}", {"letter": "C"}),
+        ({**ROW, "pattern": "Pick (.)"}, "Pick B. Or rather: pick C", {"letter": "C"}),
+        ({**BOXED, "pattern": "Pick (.)"}, "Pick Z", {"reason": "no box"}),
         (ROW, "The answer is C, not B", {"reason": "no single letter of an option"}),
         (ROW, "\\boxed{A} \\boxed{B}", {"reason": "contradicting boxes"}),
         (ROW, "\\boxed{B}\n" * 50 + "\\boxed{C}", {"reason": "contradicting boxes"}),

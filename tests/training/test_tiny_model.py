@@ -49,6 +49,25 @@ def test_text_survives_and_lengths_fit_the_catalogue(tokenizer: PreTrainedTokeni
     assert catalogue.DOMAINS[name].max_prompt_tokens + 16 <= TinyModelSpec().max_positions
 
 
+def test_tools_come_first_and_a_system_turn_says_that_it_is_one(tokenizer: PreTrainedTokenizerFast) -> None:
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "7 plus 9"}]
+    tools = [{"type": "function", "function": {"name": "add", "description": "Adds <b>."}}, {"name": "sub"}]
+    text = tokenizer.apply_chat_template(messages, tools=tools, add_generation_prompt=True, tokenize=False)
+    listed = '{"type": "function", "function": {"name": "add", "description": "Adds <b>."}}\n{"name": "sub"}\n'
+    assert text == f"<u>tools\n{listed}<u>system\nBe brief.<u>7 plus 9<a>"
+    said = [*messages, {"role": "assistant", "content": "16"}, {"role": "tool", "content": "ok"}]
+    assert str(tokenizer.apply_chat_template(said, tokenize=False)).endswith("<a>16<eos><u>tool\nok")
+
+
+def test_the_vocabulary_for_text_adds_words_and_keeps_what_was_there(tokenizer: PreTrainedTokenizerFast) -> None:
+    text = build_tokenizer("text")
+    assert text.get_vocab().items() >= tokenizer.get_vocab().items()
+    said = 'Read the number.\n```python\nprint(input())\n```<tool_call>{"name": "x"}</tool_call> theme Theaters'
+    assert text.decode(text.encode(said)) == said
+    assert len(text.encode(said)) < len(tokenizer.encode(said)) / 2
+    assert text.tokenize("the theme, that") == ["the", " ", "t", "h", "e", "m", "e", ",", " that"]
+
+
 def test_an_unknown_character_becomes_unk(tokenizer: PreTrainedTokenizerFast) -> None:
     assert tokenizer.tokenize("añb") == ["a", "<unk>", "b"]
 

@@ -190,5 +190,5 @@ def build_policy(spec: TinyModelSpec | FolderModelSpec, seed: int) -> Policy:
         raise BadSpecError(
             "found no start_folder for a model that is read from a folder; set start_folder to that folder"
         )
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(spec.vocabulary)
     return Policy(build_model(spec, tokenizer, seed), tokenizer)

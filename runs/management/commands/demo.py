@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.urls import reverse
 from rich.console import Console
 
-from runs import lifecycle, presets, recipes, report
+from runs import lifecycle, presets, recipes, report, samples
 from runs.management.demo_progress import StageLine, duration, read_lines, watch
 from runs.management.serving import (
     TEND_EVERY_S,
@@ -47,6 +47,7 @@ class Command(BaseCommand):
         is_success = False
         try:
             with serving(say) as now:
+                _read_samples(say, now, preset)
                 run = _launch(now, presets.load_preset(preset), seed)
                 address = now.address + reverse("runs:drift", args=(run.project.slug, run.number)).lstrip("/")
                 _tell_where(say, now, address)
@@ -62,6 +63,19 @@ class Command(BaseCommand):
             sys.exit(f"{error}.")
         if once and not is_success:
             sys.exit(1)
+
+
+def _read_samples(say: Say, now: Serving, preset: str) -> None:
+    """Have the workers read the rows that ship with a preset; raises CannotServeError where they cannot be."""
+    if not samples.missing_samples(preset, now.project):
+        return
+    n_rows = sum(sample.n_rows for sample in samples.register_samples(preset, project=now.project, user=now.owner))
+    say(f"Reading the {n_rows} sample rows of {preset} ...")
+    while missing := samples.missing_samples(preset, now.project):
+        if failed := next((sample for sample in missing if sample.failure), None):
+            raise CannotServeError(f"the sample rows '{failed.name}' were not read: {failed.failure}")
+        now.supervisor.tend()
+        time.sleep(TEND_EVERY_S)
 
 
 def _launch(now: Serving, spec: RecipeSpec, seed: int | None) -> Run:

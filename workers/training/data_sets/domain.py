@@ -74,8 +74,9 @@ class DataSetDomain:
         found: dict[int, Grade] = {}
         for grader in dict.fromkeys(problem.grader for problem in problems):
             members = [number for number, problem in enumerate(problems) if problem.grader == grader]
-            judge = partial(grade_apart, grader) if grader in _APART else GRADERS[grader].grade
-            found |= zip(members, judge([problems[n] for n in members], [responses[n] for n in members]), strict=True)
+            asked = [problems[n] for n in members]
+            judge = partial(grade_apart, grader) if _is_judged_apart(grader, asked) else GRADERS[grader].grade
+            found |= zip(members, judge(asked, [responses[n] for n in members]), strict=True)
         return [found[number] for number in range(len(problems))]
 
     def _problem(self, row: RowRecord) -> Problem:
@@ -95,9 +96,10 @@ def _grader_of(row: RowRecord) -> str:
     return JUDGED if is_upgradable(row) and has_judge() else row.grader
 
 
+def _is_judged_apart(grader: str, problems: Sequence[Problem]) -> bool:
+    """Tell whether an answer may hold the grader up for ever; the others are bounded, or use the sandbox."""
+    return grader in _APART or any("pattern" in problem.reference for problem in problems)
+
+
 _SPLITS = ("train", "validation", "test")
-_APART = (
-    "maths",
-    "constraints",
-    "calls",
-)  # an answer may hold these up for ever; the others are bounded, or use the sandbox
+_APART = ("maths", "constraints", "calls")

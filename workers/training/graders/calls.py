@@ -7,7 +7,11 @@
     right         <tool_call>{"name": "add", "arguments": {"b": 9, "a": 7}}</tool_call>
                   [{"name": "add", "arguments": "{\\"a\\": 7, \\"b\\": 9}"}]
 
-With both, each call's arguments have to fit the schema as well. JSON stands bare, in one fence, or each call in
+    reference     {"schema": {...}, "call": {"name": "save_city", "payload": "city"}}
+    right         <tool_call>{"name": "save_city", "arguments": {"city": {"name": "Lisbon"}}}</tool_call>
+
+With `call`, the document is what one call of the answer hands over: its arguments, or the one named `payload`; without a
+name, a call of any tool. With schema and calls, each call's arguments have to fit the schema as well. JSON stands bare, in one fence, or each call in
 <tool_call> tags; with tags or a fence, text around them is passed over. A key that stands twice, NaN, and anything after
 the JSON are errors. Calls are compared by name and arguments: 1 and 1.0 are equal, as in JSON Schema, 1 and true are not;
 `order` any takes them in any order, given as they stand. An expected list of no calls is met by an answer without one.
@@ -50,6 +54,8 @@ class _Call:
 def check(reference: Mapping[str, object]) -> None:
     """Raise ValueError unless there is a schema that is one, or a list of calls, or both."""
     read_word(reference, "order", ("any", "given"))
+    if _read_handing(reference) and (reference.get("schema") is None or reference.get("calls") is not None):
+        raise ValueError("call is there, expected a schema beside it, which its arguments fit, and no calls")
     if reference.get("schema") is None and reference.get("calls") is None:
         raise ValueError("neither schema nor calls is there, expected at least one of them")
     _read_calls(reference)
@@ -70,7 +76,8 @@ def _grade(reference: Mapping[str, object], response: str) -> Grade:
     try:
         if expected is None:
             assert validator is not None
-            return _fits(validator, [_parse(_only_document(answer))])
+            handing = _read_handing(reference)
+            return _fits(validator, [_handed(answer, handing) if handing else _parse(_only_document(answer))])
         found = _calls_of(answer) if expected or _looks_like_calls(answer) else []
     except _UnreadableError as error:
         return Grade(0.0, {"reason": str(error)})
@@ -90,6 +97,30 @@ def _read_calls(reference: Mapping[str, object]) -> list[_Call] | None:
         raise ValueError(
             f"calls has {error}: {shown(calls)}, expected a name and an object of arguments each"
         ) from error
+
+
+def _read_handing(reference: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Read `call`: a tool's name and the argument that is the document, either of them left out or null."""
+    call = reference.get("call")
+    if call is None:
+        return None
+    names = [call.get(name) for name in ("name", "payload")] if isinstance(call, Mapping) else [0]
+    if not isinstance(call, Mapping) or not all(name is None or isinstance(name, str) for name in names):
+        raise ValueError(f"call is {shown(call)}, expected an object with the texts name and payload, or less")
+    return call
+
+
+def _handed(answer: str, handing: Mapping[str, object]) -> object:
+    """Take the document out of the answer's one call."""
+    found = _calls_of(answer)
+    if len(found) != 1:
+        raise _UnreadableError(f"{len(found)} calls, expected 1")
+    name, payload = handing.get("name"), handing.get("payload")
+    if name and found[0].name != name:
+        raise _UnreadableError(f"a call of another tool than {name}")
+    if payload and str(payload) not in found[0].arguments:
+        raise _UnreadableError(f"a call without the argument {payload}")
+    return found[0].arguments[str(payload)] if payload else found[0].arguments
 
 
 def _read_validator(reference: Mapping[str, object]) -> Validator | None:

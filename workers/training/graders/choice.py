@@ -6,6 +6,10 @@
 
 `options` are the letters, or NeMo Gym's list of {letter: text}; without them A to Z. `mode` is `plain`, or `boxed` where
 nothing but a box counts. With a box in the answer, only boxes count, and all of them must name the same letter.
+
+`pattern`, a regular expression with one group or a list of them, says how the prompt asks for the letter ("Final Choice: X"):
+the last match of the first that matches counts, in any case, and without one `mode` does. An answer can make one slow: rows with
+a pattern are judged in `grade_apart.py`, whose time limit ends it.
 """
 
 import re
@@ -26,6 +30,7 @@ _LETTER = re.compile(r"\(?\s?([A-Za-z])\s?(?:\)|\.|:|$)(?!\w)")
 def check(reference: Mapping[str, object]) -> None:
     """Raise ValueError unless `answer` is the letter of an option."""
     read_word(reference, "mode", ("plain", "boxed"))
+    _patterns(reference)
     letter, letters = read_text(reference, "answer"), _letters(reference)
     if letter not in letters:
         raise ValueError(f"answer is {shown(letter)}, expected the letter of an option: {', '.join(letters)}")
@@ -50,9 +55,26 @@ def _letters(reference: Mapping[str, object]) -> list[str]:
     return names
 
 
+def _patterns(reference: Mapping[str, object]) -> list[re.Pattern[str]]:
+    """Read `pattern`; raises ValueError for one that is none, or that has not one group."""
+    given = reference.get("pattern")
+    found = given if isinstance(given, list) else [] if given is None else [given]
+    try:
+        patterns = [re.compile(text, re.IGNORECASE) for text in found if isinstance(text, str)]
+    except re.error as error:
+        raise ValueError(f"pattern is {shown(given)}, expected a regular expression: {error}") from None
+    if len(patterns) < len(found) or any(pattern.groups != 1 for pattern in patterns):
+        raise ValueError(f"pattern is {shown(given)}, expected regular expressions with one group, the letter")
+    return patterns
+
+
 def _grade(reference: Mapping[str, object], response: str) -> Grade:
     check(reference)
     answer = final_part(response)
+    for pattern in _patterns(reference):
+        matches = [match for match in pattern.findall(answer) if match.strip()]
+        if matches and (letter := matches[-1].strip().upper()) in _letters(reference):
+            return Grade(float(letter == reference["answer"]), {"letter": letter})
     boxed = boxes(answer)
     if not boxed and reference.get("mode") == "boxed":
         return Grade(0.0, {"reason": "no box"})
