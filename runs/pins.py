@@ -16,7 +16,7 @@ from runs.lm_tasks import check_task
 from runs.models import DataSet, Project
 from runs.presets import load_preset, preset_names
 from runs.registered_models import pin_model
-from workers.catalogue import DOMAINS, JUDGED, PREFERENCE
+from workers.catalogue import DOMAINS
 from workers.judges import undeclared
 from workers.recipe_text import FieldProblem, RecipeError
 from workers.spec import BenchmarkSpec, TaskBenchmarkSpec
@@ -55,7 +55,7 @@ def pin_data_sets(document: object, project: Project) -> Any:
     pinned = {**document, "benchmarks": _sized(document.get("benchmarks"), chosen)}
     if document.get("benchmarks") is None:
         del pinned["benchmarks"]
-    return {**pinned, "data_sets": {name: pin_of(data_set) for name, data_set in chosen.items()} | kept}
+    return {**pinned, "data_sets": {name: data_set.facts.pin() for name, data_set in chosen.items()} | kept}
 
 
 def _check_judges(document: dict[str, Any]) -> None:
@@ -82,18 +82,6 @@ def _remedy(name: str, pin: object) -> str:
         if shipped is not None and shipped.digest == digest:
             return f"they are sample rows of the preset {preset}: choose it under New run (API: POST presets/{preset}/samples/)"
     return "register its rows here"
-
-
-def pin_of(data_set: DataSet) -> dict[str, Any]:
-    """What a recipe says of a data set."""
-    facts = data_set.facts
-    return {
-        "digest": facts.digest,
-        "splits": facts.splits,
-        "n_judged": facts.graders.get(JUDGED, 0),
-        "n_preferences": facts.graders.get(PREFERENCE, 0),
-        **{name: getattr(facts, name) for name in ("n_responses", "n_pairs", "n_baselines", "n_questions")},
-    }
 
 
 def _version(name: str, pin: object, versions: list[DataSet]) -> DataSet:

@@ -11,10 +11,11 @@ log.txt, outcome.json, lock, progress.json    as in a stage's folder (stage_dir.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from workers.catalogue import JUDGED, PREFERENCE
 from workers.document import Slug, Spec, setting
 from workers.stage_dir import StageDir
 
@@ -103,6 +104,16 @@ class DataSummary(_Record):
     lengths: dict[str, int]  # shortest, median, longest
     histogram: list[tuple[int, int]] = []  # a power of two, and how many rows are no longer than it but than half of it
     bad_reasons: dict[str, int]  # the commonest first, numbers in them left out
+
+    def pin(self) -> dict[str, Any]:
+        """What a recipe says of these rows: a DataSetSpec."""
+        return {
+            "digest": self.digest,
+            "splits": self.splits,
+            "n_judged": self.graders.get(JUDGED, 0),
+            "n_preferences": self.graders.get(PREFERENCE, 0),
+            **{name: getattr(self, name) for name in ("n_responses", "n_pairs", "n_baselines", "n_questions")},
+        }
 
 
 class LeakSpec(Spec):

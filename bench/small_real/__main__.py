@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.small_real import following, knowledge, office, pairs, programs, repairs, schemas, stories, sums
 from bench.small_real.gym import Row
-from runs.presets import preset_text, sample_files
+from runs.presets import preset_text
 from workers.data_dir import DataDir, DataSourceSpec, DataSummary
 from workers.stage_dir import read_document, write_document
 from workers.training.data_sets.register import register
@@ -49,8 +49,9 @@ def pins(paths: dict[str, Path]) -> str:
             found = read_document(data.summary, DataSummary)
         assert found is not None
         splits = ", ".join(f"{split}: {n}" for split, n in found.splits.items())
+        counts = {key: n for key, n in found.pin().items() if key.startswith("n_") and n}
         lines += [f"  {name}:", f"    digest: {found.digest}", f"    splits: {{{splits}}}"]
-        lines += [f"    n_responses: {found.n_responses}"]
+        lines += [f"    {key}: {n}" for key, n in counts.items()]
         print(f"{name}: {found.n_rows} rows, {found.n_bad} not usable")
     return "".join(f"{line}\n" for line in lines)
 
@@ -60,4 +61,4 @@ if __name__ == "__main__":
     for name, rows in files().items():
         (FOLDER / f"{name}.jsonl").write_text(text_of(rows))
     before, mark, _ = preset_text(NAME).partition(BEFORE_PINS)
-    (PRESETS / f"{NAME}.yaml").write_text(before + mark + pins(sample_files(NAME)))
+    (PRESETS / f"{NAME}.yaml").write_text(before + mark + pins({name: FOLDER / f"{name}.jsonl" for name in files()}))

@@ -54,6 +54,30 @@ Give a compliment. | You explain hard things in a clear and kind way. | You are 
 How do I write an invoice? | List the work, the price, the date and your account. | Ask for money.
 What do bees do in winter? | They cluster in the hive and live on honey. | Bees.
 How do I keep bread fresh? | Wrap it in a cloth and keep it in a dry box. | Eat it at once or do not buy bread at all, ever.
+How do I calm a crying baby? | Hold it close, rock it gently and hum a song. | Babies cry.
+What can I cook with leftover rice? | Fry it with egg, peas and a little soy sauce. | Leftovers are left over.
+How do I clean a window? | Use water with vinegar and wipe it dry with paper. | Rain cleans windows.
+Recommend a way to relax. | Take a slow walk without your phone. | Relax by relaxing more.
+My screen is too bright at night. | Lower the brightness or turn on the night mode. | Close your eyes.
+How do I ask for a day off? | Ask early, say which day, and offer to hand over your work. | Just stay at home.
+What should I do in a power cut? | Find a torch, and keep the fridge closed. | Nothing works then, nothing, nothing.
+How do I store tomatoes? | Keep them at room temperature, away from the sun. | In a bag, a box, a bowl, a basket or anything at all.
+Tell me a short joke. | Why did the scarecrow win a prize? He was outstanding in his field. | Joke.
+How do I write to a landlord? | State the problem, the date, and what you would like done. | Landlords never answer.
+Is it fine to swim after a meal? | Yes, but wait a while if you feel full. | Never swim.
+How do I remember names? | Say the name aloud once and link it to a picture. | Names do not matter.
+Name a calm colour for a bedroom. | A soft blue or green. | Colours are many.
+How do I plant a tree? | Dig a hole twice as wide as the roots, set it in, and water it well. | Trees plant themselves.
+My neighbour is loud. | Talk to him kindly first, and name a time that matters to you. | Be louder.
+What is a good first pet? | A guinea pig pair, if someone has time for them each day. | A tiger.
+How do I apologise? | Say what you did, that you are sorry, and what you will change. | Say sorry sorry sorry.
+How can I eat less sugar? | Drink water instead of sweet drinks first. | Sugar is sweet.
+Which shoes suit a long walk? | Ones that you have worn often, with a firm sole. | New ones.
+How do I choose a melon? | Pick a heavy one that sounds hollow when you tap it. | Choose the melon you choose.
+What if I miss my train? | Ask at the desk whether your ticket counts for the next one. | Then it is gone.
+How do I thank a nurse? | Tell her what helped you, in person or on a card. | It is her job.
+Give me a tip for a clean desk. | Clear it for two minutes at the end of each day. | Desks get dirty again anyway, so why, why, why.
+How do I keep a secret? | Write it nowhere, and change the subject. | Tell only ten people.
 """
 
 

@@ -81,14 +81,14 @@ def test_a_row_is_graded_as_its_environment_means_it(raw: dict[str, Any], grader
 
 
 INSTANCE = json.dumps({"repo": "astropy/astropy", "instance_id": "astropy__astropy-12907", "FAIL_TO_PASS": "[]"})
-COMPARED = {"input": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+ANSWERED = {"input": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (a_row("swe_agents_train", params={"input": [], "metadata": {"instance_dict": INSTANCE}}), "found an agentic task of 'astropy/astropy'"),
     (a_row(params={"input": [], "metadata": {"instance_dict": INSTANCE}}), "whose repository image does not come with the row"),
     (a_row("swe_agents_val", repo="a/b", FAIL_TO_PASS=["t"], PASS_TO_PASS=[]), "found an agentic task of 'a/b'"),
     (a_row("swe_agents_val", params={"metadata": {"instance_dict": "{"}}), "found instance_dict that is no JSON"),
-    (a_row("genrm_simple_agent", params=COMPARED, dataset="hs3"), "found a row of genrm_compare ('hs3'), whose answers a judge compares"),
+    (a_row("genrm_simple_agent", params=ANSWERED, dataset="hs3"), "that end with the assistant's own answer"),
     (a_row("unheard_of", answer="x"), "found agent 'unheard_of' and keys of no known environment"),
     (a_row(instruction_id_list=["no:such"], kwargs=[{}]), "constraints cannot grade it: constraint 'no:such' is none"),
     (a_row(options=ONE_EACH, expected_answer="C"), "choice cannot grade it: answer is 'C', expected the letter of an option: A, B"),

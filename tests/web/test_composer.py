@@ -7,10 +7,12 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from runs.models import Project, Recipe, Role, Run
+from runs.models import DataSet, Project, Recipe, Role, Run
 from runs.presets import load_preset, preset_names
 from runs.recipes import save_recipe
+from runs.samples import register_samples
 from tests.web.page_forms import form_fields
+from tests.web.some_data import read_rows
 from tests.web.some_runs import a_member, a_project, a_recipe
 from workers.recipe_text import dump_recipe, load_recipe
 from workers.spec import LoRASpec
@@ -50,6 +52,9 @@ def test_a_preset_is_chosen_changed_and_launched(ada: Client, project: Project) 
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_the_form_loses_nothing_of_a_recipe(preset: str, ada: Client, project: Project) -> None:
+    register_samples(preset, project=project, user=project.members.get())
+    for data_set in DataSet.objects.all():
+        read_rows(data_set)
     ada.post(NEW, {**_form(ada, preset), "op": "save"})
     assert Recipe.objects.get(project=project).spec == load_preset(preset)
 

@@ -94,7 +94,7 @@ def test_a_model_shows_what_is_known_of_it(ada: Client, project: Project) -> Non
     text = " ".join(ada.get(page_of(model)).content.decode().split())
     assert "Qwen3ForCausalLM, 3.3 k parameters in bfloat16, 256 tokens of context" in text
     assert "can turn thinking on and off" in text
-    assert "&lt;u&gt;Be brief." in text
+    assert "&lt;u&gt;system Be brief." in text
     assert "&lt;b&gt;" in text
     assert "Qwen3ForCausalLM" in ada.get(LIST).content.decode()
     assert ada.get(f"{page_of(model)}?part=progress").headers["HX-Refresh"] == "true"
