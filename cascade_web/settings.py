@@ -161,6 +161,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "LossAverageEnum": ["token", "sequence"],  # GRPO has a third, in an enum of its own
         "KindEnum": ["sft", "grpo", "mopd"],  # of a stage; notices have kinds of their own
+        "EngineEnum": ["auto", "torch", "vllm"],  # of a stage; tasks of the harness have others
         "NoticeKindEnum": "runs.models.NoticeKind",
     },
 }

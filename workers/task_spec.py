@@ -1,7 +1,7 @@
 """A task of the lm-evaluation-harness as a benchmark of a recipe."""
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
@@ -46,6 +46,9 @@ class TaskBenchmarkSpec(Spec):
         unit="tokens",
         ge=1,
         le=1_000_000,
+    )
+    engine: Literal["transformers", "vllm"] = setting(
+        "transformers", about="What the harness runs the checkpoint with; vllm needs it on the worker."
     )
     batch_size: int = setting(8, about="Requests that are run together; no part of the protocol.", ge=1, le=1024)
 

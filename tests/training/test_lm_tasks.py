@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,19 @@ def test_a_template_reaches_no_python(checkpoint, tasks, tmp_path):
     )
     assert outcome.code == "bad_task"
     assert "SecurityError" in outcome.reason
+
+
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is there")
+def test_an_engine_that_is_not_there_costs_its_task_only(checkpoint, tasks, tmp_path):
+    asked = [task("small_likely", metric="acc", engine="vllm"), task("small_choice")]
+    scoring = scoring_of(checkpoint, tasks, tmp_path / "1", *asked)
+    outcome = carry_out(scoring, StopAfter(9999), lambda: score)
+    assert (outcome.status, outcome.code) == ("failed", "bad_task")
+    assert outcome.reason == (
+        "small_likely: found no vLLM on this machine, expected it where engine is 'vllm', by requirements-vllm.txt; "
+        "set the task's engine to transformers"
+    )
+    assert {record.domain for record in scored(scoring)} == {"small_choice"}
 
 
 def test_a_task_of_the_harness_itself_says_what_it_lacks(checkpoint, tasks, tmp_path):

@@ -195,7 +195,7 @@ def test_a_window_shorter_than_the_prompts_sees_each_rows_own_last_tokens(n):
 
 @pytest.mark.skipif(HAS_VLLM, reason="vLLM is installed")
 def test_vllm_that_is_not_installed_is_refused_in_words():
-    with pytest.raises(BadSpecError, match=r"found no vLLM .* install requirements-vllm.txt there, or set engine to"):
+    with pytest.raises(BadSpecError, match=r"found no vLLM .* by requirements-vllm.txt; set engine to"):
         make_sampler(policy_of(Qwen3Config), "vllm")
 
 

@@ -1,6 +1,6 @@
 """Ask a task of the lm-evaluation-harness: the harness asks, answers are graded as it grades, and every document is kept.
 
-The model is the checkpoint as the harness loads any, with transformers; what is asked, how it is framed, filtered and graded
+The model is the checkpoint as the harness loads any, with transformers or vLLM; what is asked, how it is framed, filtered and graded
 is the task's. So a score is to the last digit what `lm_eval.simple_evaluate` says of the same checkpoint. Beyond that: its
 documents become items, one metric and one filter are the score, and what would be no mean of numbers from 0 to 1 is refused.
 
@@ -13,7 +13,6 @@ import importlib.metadata
 import inspect
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -21,6 +20,7 @@ from typing import Any, Literal
 from workers.stage_dir import ItemRecord, ScoreRecord
 from workers.task_folder import TaskError, check_folder_task, check_known_task, refuse_measure
 from workers.task_spec import TaskAccess, TaskBenchmarkSpec
+from workers.training.lm_models import LOADERS, Meanwhile, set_batch_size
 
 VERSION = 1  # of how documents become items; goes up with any change to it
 _MAX_TARGET = 120
@@ -31,16 +31,17 @@ class StoppedError(Exception):
 
 
 class Harness:
-    """The harness with one checkpoint loaded; each task is asked by `score`.
+    """The harness with one checkpoint, loaded by each engine that a task asks for; each task is asked by `score`.
 
     meanwhile: called with the number of requests that were run and are to be run; may raise StoppedError.
     """
 
-    def __init__(self, checkpoint: Path, access: TaskAccess, *, meanwhile: Callable[[int, int], None]) -> None:
+    def __init__(self, checkpoint: Path, access: TaskAccess, *, meanwhile: Meanwhile) -> None:
         _set_network(access.downloads)
         self._access = access
         self._managers: dict[str | None, Any] = {}
-        self._model = _load_model(checkpoint, meanwhile)
+        self._models: dict[str, Any] = {}
+        self._checkpoint, self._meanwhile = checkpoint, meanwhile
 
     def score(self, asked: TaskBenchmarkSpec, split: Literal["validation", "test"]) -> ScoreRecord | None:
         """Ask a task; None for the validation split of one that has none beside what it reports.
@@ -55,7 +56,7 @@ class Harness:
         _refuse_other_means(loaded, asked, metric)
         protocol = _protocol(asked, tasks, metric, filters)
         found = self._evaluate(asked, loaded)
-        items = _items(found["samples"], metric, filters, self._model)
+        items = _items(found["samples"], metric, filters, self._model_of(asked))
         shots = sorted({str(found["n-shot"].get(task.task_name, 0)) for task in tasks})
         protocol |= {"num_fewshot": ", ".join(shots), "n_problems": len(items)}
         name = tasks[0].task_name
@@ -83,6 +84,11 @@ class Harness:
                 raise TaskError("task", f"found no task in group '{asked.task}', expected at least one")
             return loaded
 
+    def _model_of(self, asked: TaskBenchmarkSpec) -> Any:
+        if asked.engine not in self._models:
+            self._models[asked.engine] = LOADERS[asked.engine](self._checkpoint, self._meanwhile)
+        return self._models[asked.engine]
+
     def _manager(self, folder: str | None) -> Any:
         from lm_eval.tasks import TaskManager
 
@@ -93,14 +99,15 @@ class Harness:
     def _evaluate(self, asked: TaskBenchmarkSpec, loaded: Any) -> Any:
         import lm_eval
 
-        self._model.batch_size_per_gpu = asked.batch_size
+        model = self._model_of(asked)
+        set_batch_size(model, asked.batch_size)
         tasks = (
             [loaded["groups"][asked.task]] if asked.task in loaded.get("groups", {}) else [*loaded["tasks"].values()]
         )
         is_shut_in = asked.task_folder is not None and not self._access.code
         with _in_words(asked), _templates_shut_in(is_shut_in):
             return lm_eval.simple_evaluate(
-                model=self._model,
+                model=model,
                 tasks=tasks,
                 task_manager=self._manager(self._access.folders.get(asked.domain)),
                 num_fewshot=asked.num_fewshot,
@@ -110,47 +117,6 @@ class Harness:
                 gen_kwargs={"max_gen_toks": asked.max_response_tokens} if asked.max_response_tokens else None,
                 confirm_run_unsafe_code=self._access.code,
             )
-
-
-def _load_model(checkpoint: Path, meanwhile: Callable[[int, int], None]) -> Any:
-    """Load the checkpoint as the harness's transformers model, which tells how far it is."""
-    import torch
-    from lm_eval.models.huggingface import HFLM
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from workers.training.checkpoints import check_folder
-
-    class Told(HFLM):  # type: ignore[misc,unused-ignore]  # mypy does not read the harness
-        n_done, n_asked = 0, 0
-
-        def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> Any:
-            self.n_done, self.n_asked = 0, len(requests)
-            return super().loglikelihood(requests, disable_tqdm=True)
-
-        def generate_until(self, requests: Any, disable_tqdm: bool = True) -> Any:
-            self.n_done, self.n_asked = 0, len(requests)
-            return super().generate_until(requests, disable_tqdm=True)
-
-        def _model_call(self, inps: Any, *args: Any, **options: Any) -> Any:
-            self._tell(len(inps))
-            return super()._model_call(inps, *args, **options)
-
-        def _model_generate(self, context: Any, *args: Any, **options: Any) -> Any:
-            self._tell(len(context))
-            return super()._model_generate(context, *args, **options)
-
-        def _tell(self, n: int) -> None:
-            meanwhile(self.n_done, self.n_asked)
-            self.n_done = min(self.n_done + n, self.n_asked)
-
-    check_folder(checkpoint)
-    safely = {"local_files_only": True, "trust_remote_code": False}
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        str(checkpoint), use_safetensors=True, dtype=torch.float32, **safely
-    )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint, **safely)
-    return Told(pretrained=model.to(device), tokenizer=tokenizer, batch_size=1)
 
 
 # What a task is -------------------------------------------------------------------------------------------------
@@ -232,6 +198,7 @@ def _protocol(
         "metric": metric,
         "filter": ", ".join(sorted(set(filters.values()))),
         "chat_template": "applied" if asked.chat_template else "not applied",
+        **({} if asked.engine == "transformers" else {"engine": asked.engine}),
         **({"generation": "; ".join(said)} if said else {}),
     }
 

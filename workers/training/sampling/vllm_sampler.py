@@ -67,7 +67,7 @@ class VLLMSampler:
 
     def _sampling_params(self, n: int, decoding: Decoding, seeds: list[int]) -> list[Any]:
         """Give each prompt a seed of its own; vLLM adds an answer's number to it."""
-        make = _import_vllm().SamplingParams
+        make = import_vllm().SamplingParams
         return [
             make(
                 n=n,
@@ -102,16 +102,17 @@ class VLLMSampler:
 
 def find_obstacle(policy: Policy) -> str:
     """Say why vLLM cannot sample from this policy and what to do; empty where it can."""
+    found = say_obstacle(type(policy.model).__name__, policy.model.config, on_gpu=policy.device.type == "cuda")
+    return f"{found}; set engine to auto or torch" if found else ""
+
+
+def say_obstacle(architecture: str, config: Any, *, on_gpu: bool) -> str:
+    """Say why vLLM cannot run a model of this shape here; empty where it can."""
     if find_spec("vllm") is None:
-        return (
-            "found no vLLM on this machine, expected it where engine is 'vllm'; install requirements-vllm.txt there, "
-            "or set engine to auto"
-        )
-    vllm, config = _import_vllm(), policy.model.config
-    architecture = type(policy.model).__name__
-    if architecture not in vllm.ModelRegistry.get_supported_archs():
-        return f"found a {architecture}, which vLLM does not know; set engine to auto or torch"
-    if policy.device.type == "cpu":
+        return "found no vLLM on this machine, expected it where engine is 'vllm', by requirements-vllm.txt"
+    if architecture not in import_vllm().ModelRegistry.get_supported_archs():
+        return f"found a {architecture}, which vLLM does not know"
+    if not on_gpu:
         from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
 
         sizes = CPUAttentionBackend.get_supported_head_sizes()
@@ -119,7 +120,7 @@ def find_obstacle(policy: Policy) -> str:
         if found not in sizes:
             return (
                 f"found attention heads of {found} features, expected one of {', '.join(map(str, sizes))} for vLLM on a "
-                "CPU; set engine to auto or torch, or use a model with such heads"
+                "CPU, or a model with such heads"
             )
     return ""
 
@@ -135,7 +136,7 @@ def _start_engine(policy: Policy) -> Any:
             config.tie_word_embeddings = False
         config.save_pretrained(folder)
         policy.tokenizer.save_pretrained(folder)
-        return _import_vllm().LLM(
+        return import_vllm().LLM(
             model=folder,
             load_format="dummy",
             model_impl="vllm",  # its other one would patch the very class of the trainer's model
@@ -152,9 +153,10 @@ def _start_engine(policy: Policy) -> Any:
         )
 
 
-def _import_vllm() -> Any:
+def import_vllm() -> Any:
+    """Import vLLM with the settings that it reads as it is imported."""
     for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)  # read when vLLM is imported
+        os.environ.setdefault(name, value)
     import vllm
 
     return vllm
