@@ -14,7 +14,7 @@ class Domain:
     """A source of problems that can grade answers."""
 
     title: str
-    label: str  # column header, at most 6 letters
+    label: str  # column header, at most 10 letters
     chance: float  # score of random guessing among well-formed answers, 0 to 1
     max_prompt_tokens: int  # longest prompt with its chat frame, in the tiny tokenizer
     learned_reward: bool = False  # the training reward is a reward model; the benchmark knows the true preference
@@ -45,10 +45,8 @@ GRADERS: dict[str, str] = {
     "preference": "preference: a model says which of two answers is better",
 }
 
-JUDGED, PREFERENCE = (
-    "judged",
-    "preference",
-)  # these graders ask a judge; in training, the second's reward is a reward model's
+# These graders ask a judge; in training, the second's reward is a reward model's.
+JUDGED, PREFERENCE = "judged", "preference"
 
 ROW_PROMPT_TOKENS = 512  # a data set's longest prompt, as estimates take it before its rows are tokenized
 
@@ -59,6 +57,10 @@ def in_order(names: Iterable[str]) -> list[str]:
     return [*(name for name in DOMAINS if name in given), *(name for name in given if name not in DOMAINS)]
 
 
+_WIDEST_LABEL = 10  # letters
+
+
 def describe(name: str) -> Domain:
     """Describe a domain: the catalogue's, or a data set, of which no more than its name is known here."""
-    return DOMAINS.get(name) or Domain(name, name[:6], chance=0.0, max_prompt_tokens=ROW_PROMPT_TOKENS)
+    label = name if len(name) <= _WIDEST_LABEL else f"{name[: _WIDEST_LABEL - 1]}…"
+    return DOMAINS.get(name) or Domain(name, label, chance=0.0, max_prompt_tokens=ROW_PROMPT_TOKENS)
