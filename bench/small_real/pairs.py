@@ -54,9 +54,7 @@ Give a compliment. | You explain hard things in a clear and kind way. | You are 
 How do I write an invoice? | List the work, the price, the date and your account. | Ask for money.
 What do bees do in winter? | They cluster in the hive and live on honey. | Bees.
 How do I keep bread fresh? | Wrap it in a cloth and keep it in a dry box. | Eat it at once or do not buy bread at all, ever.
-How do I calm a crying baby? | Hold it close, rock it gently and hum a song. | Babies cry.
 What can I cook with leftover rice? | Fry it with egg, peas and a little soy sauce. | Leftovers are left over.
-How do I clean a window? | Use water with vinegar and wipe it dry with paper. | Rain cleans windows.
 Recommend a way to relax. | Take a slow walk without your phone. | Relax by relaxing more.
 My screen is too bright at night. | Lower the brightness or turn on the night mode. | Close your eyes.
 How do I ask for a day off? | Ask early, say which day, and offer to hand over your work. | Just stay at home.
