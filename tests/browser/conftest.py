@@ -30,9 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once; without one the test is skipped, or fails where CI=true promises one."""
+    """Start Chromium once a file, since Playwright's event loop would be in the way of other files' own; without one the test is skipped, or fails where CI=true promises one."""
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     if path is None:
         reason = f"found no Chromium on PATH, expected one of: {', '.join(NAMES)}; install the package 'chromium'"

@@ -83,4 +83,6 @@ def test_what_rules_need_is_counted(tmp_path: Path) -> None:
 def test_questions_of_nemo_gym_are_kept_for_a_judge(agent: str, tmp_path: Path) -> None:
     row = {**GYM, "agent_ref": {"name": agent}, "question": "where?", "expected_answer": "Lisbon"}
     (record,) = rows_of(kept(tmp_path, [row]))
-    assert (record.grader, record.reference) == ("contains", {"answer": "Lisbon", "question": "where?"})
+    assert (record.grader, record.reference) == (
+        "contains", {"answer": "Lisbon", "max_words": 100, "question": "where?"},
+    )  # fmt: skip

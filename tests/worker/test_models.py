@@ -49,8 +49,8 @@ def test_a_folder_is_looked_at_and_its_facts_are_kept(project: Project) -> None:
     assert (facts.architecture, facts.layers, facts.width, facts.context) == ("Qwen3ForCausalLM", 2, 8, 256)
     assert facts.parameters == facts.tokens * 8 + 8  # the output head is the embedding, and counts once
     assert facts.dtype == "bfloat16"
-    assert facts.sample == "<u>Be brief.<u>What is 12 * 12?<a>"
-    assert (facts.knows_thinking, facts.knows_tools) == (True, False)
+    assert facts.sample == "<u>system\nBe brief.<u>What is 12 * 12?<a>"
+    assert (facts.knows_thinking, facts.knows_tools) == (True, True)
     assert facts.weight_bytes == (folder / "model.safetensors").stat().st_size
     assert len(model.digest) == 64
 
