@@ -55,6 +55,13 @@ def test_a_folder_is_looked_at_and_its_facts_are_kept(project: Project) -> None:
     assert len(model.digest) == 64
 
 
+def test_a_template_that_drops_tools_is_told_from_one_that_shows_them(project: Project) -> None:
+    template = "{% for message in messages %}<u>{{ message['content'] }}{% endfor %}"
+    (a_model_folder() / "chat_template.jinja").write_text(template)
+    facts = registered(project).facts
+    assert (facts.knows_thinking, facts.knows_tools) == (False, False)
+
+
 def test_the_digest_is_of_the_weights_alone(project: Project) -> None:
     first = a_model_folder("first")
     shutil.copytree(first, first.with_name("second"))
