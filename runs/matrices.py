@@ -1,5 +1,6 @@
 """Rows -> score matrix: the one place where drift's numbers are read from the database."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -22,7 +23,8 @@ def score_matrix(run: Run, *, split: str = "test", before: int | None = None) ->
     names = {stage.pk: stage.name for stage in stages}
     base = () if run.published else (RowInfo(key=BASE, title="base", kind="base"),)
     rows = (*base, *(_row(stage, names) for stage in stages))
-    columns = tuple(_column(benchmark) for benchmark in run.benchmarks)
+    n_own = len(run.document["benchmarks"])
+    columns = tuple(replace(_column(found), is_added=at >= n_own) for at, found in enumerate(run.benchmarks))
     cells = {(cell.row, cell.column): cell for _, cell in _cells(run, split)}
     known = {row.key for row in rows}
     return ScoreMatrix(rows, columns, {key: cell for key, cell in cells.items() if key[0] in known})
@@ -55,7 +57,7 @@ def _column(benchmark: dict[str, Any]) -> ColumnInfo:
 
 def _metric(benchmark: dict[str, Any]) -> str:
     if "task" in benchmark:
-        return benchmark["metric"] or "the task's own metric"
+        return benchmark["metric"] or "default"
     return name_metric(benchmark.get("metric", "avg"), benchmark.get("k", 1))
 
 

@@ -38,6 +38,7 @@ class ColumnInfo:
     label: str  # short column header
     chance: float = 0.0  # score of guessing
     metric: str = ""  # what a problem's result is, where it is not the mean of its grades: pass@4, exact, acc
+    is_added: bool = False  # to the run, later than its recipe: a column of its own, in no average
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,16 @@ class ScoreMatrix:
     def column(self, domain: str) -> ColumnInfo:
         """Find a column; KeyError if there is none."""
         return self._columns_by_domain[domain]
+
+    @cached_property
+    def averaged(self) -> tuple[ColumnInfo, ...]:
+        """The columns that averages are over: what was added later must not make an earlier number another."""
+        return tuple(column for column in self.columns if not column.is_added)
+
+    def mean(self, row: str) -> float | None:
+        """Average a row over the benchmarks of the recipe, 0 to 1; None where one is missing."""
+        found = [cell.mean for column in self.averaged if (cell := self.cell(row, column.domain))]
+        return sum(found) / len(found) if found and len(found) == len(self.averaged) else None
 
     def is_scored(self, key: str) -> bool:
         """Whether the row has a score at all."""

@@ -52,9 +52,8 @@ def _cell(matrix: ScoreMatrix, row: RowInfo, domain: str, change: Change, best: 
 
 
 def _mean(matrix: ScoreMatrix, row: RowInfo) -> str:
-    cells = [matrix.cell(row.key, column.domain) for column in matrix.columns]
-    found = [cell.mean for cell in cells if cell is not None]
-    return words.score(sum(found) / len(found)) if found and len(found) == len(cells) else "–"
+    mean = matrix.mean(row.key)
+    return "–" if mean is None else words.score(mean)
 
 
 def _domain_line(matrix: ScoreMatrix, domain: DomainRecovery) -> str:

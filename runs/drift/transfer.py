@@ -14,7 +14,7 @@ NOTHING_BEHIND = "needs a domain whose own stage has later stages after it"
 
 
 def average(matrix: ScoreMatrix, *, row: str | None = None) -> Measure:
-    """Average the scores of a row over all benchmarks; 0 to 1.
+    """Average the scores of a row over all benchmarks of the recipe; 0 to 1.
 
     ACC = mean_j R[T][j] (Lopez-Paz and Ranzato 2017, arXiv 1706.08840, section 2). Undefined where a score is missing,
     because a mean over fewer benchmarks is another number.
@@ -22,8 +22,8 @@ def average(matrix: ScoreMatrix, *, row: str | None = None) -> Measure:
     found = ends(matrix, row, None)
     if found is None:
         return Measure(reason=NO_SCORES)
-    cells = {column.domain: matrix.cell(found[0], column.domain) for column in matrix.columns}
-    missing = [column.label for column in matrix.columns if cells[column.domain] is None]
+    cells = {column.domain: matrix.cell(found[0], column.domain) for column in matrix.averaged}
+    missing = [column.label for column in matrix.averaged if cells[column.domain] is None]
     if missing:
         return Measure(reason=f"{', '.join(missing)} not scored")
     return mean_of({domain: score_part(cell) for domain, cell in cells.items() if cell is not None}, NO_SCORES)

@@ -60,6 +60,12 @@ class Run(models.Model):
         return {**self.document.get("data_sets", {}), **pins}
 
     @property
+    def n_scored(self) -> int:
+        """How many rows of the matrix have a score; a picture of drift takes two."""
+        scored = self.checkpoints.filter(is_mid_stage=False, scores__benchmark__split="test")
+        return scored.values("stage").distinct().count()
+
+    @property
     def ends(self) -> "list[Checkpoint]":
         """The base and what each stage left at its end: what later stages start from, and the rows of the score matrix."""
         return [checkpoint for checkpoint in self.checkpoints.all() if not checkpoint.is_mid_stage]

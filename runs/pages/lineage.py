@@ -81,13 +81,13 @@ def _line(report: DriftReport, row: RowInfo, url: str, lessons: list[Edge]) -> L
 
 def _chips(report: DriftReport, row: RowInfo) -> list[tuple[str, str]]:
     """The mean, and the scores of the domains that a GRPO stage trains: its own."""
-    found = [cell.mean for column in report.matrix.columns if (cell := report.matrix.cell(row.key, column.domain))]
+    mean = report.matrix.mean(row.key)
     own = [
         (report.matrix.column(domain).label, words.score(cell.mean))
         for domain in (row.domains if row.kind == "grpo" else ())
         if (cell := report.matrix.cell(row.key, domain))
     ]
-    return [("mean", words.score(sum(found) / len(found))), *own] if found else []
+    return own if mean is None else [("mean", words.score(mean)), *own]
 
 
 def _place(node: Node) -> tuple[int, int]:

@@ -102,9 +102,8 @@ def matrix_rows(
             )
             for column in matrix.columns
         ]
-        found = [cell.mean for column in matrix.columns if (cell := matrix.cell(row.key, column.domain))]
-        mean = words.score(sum(found) / len(found)) if len(found) == len(matrix.columns) else "–"
-        rows.append(RowView(position, row, cells, mean, absent))
+        mean = matrix.mean(row.key)
+        rows.append(RowView(position, row, cells, "–" if mean is None else words.score(mean), absent))
     return rows
 
 

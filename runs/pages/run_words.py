@@ -14,7 +14,7 @@ _REMEDIES = {
     "error": "Read the end of its log, mend the cause, then retry.",
     "killed": "Free some memory or lower the batch, then retry.",
     "cannot_start": "Check the artifact folder and its disk, then retry.",
-    "bad_task": "Mend the task's folder, then retry; its settings only another recipe changes.",
+    "bad_task": "Put right what it names, then retry; the task's settings only another recipe changes.",
     "bad_spec": "A retry meets the same spec: change the recipe and launch a new run.",
     "corrupt_checkpoint": "Retry makes damaged checkpoints anew, with the same weights.",
     "cannot_record": "If a retry ends the same way, read the worker's log.",

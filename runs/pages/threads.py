@@ -95,7 +95,7 @@ def run_threads(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "problem": problem,
         "form": form,
         "may_comment": role is not None and role.may(discussions.COMMENT),
-        "n_scored": sum(checkpoint.is_scored for checkpoint in run.checkpoints.all()),
+        "n_scored": run.n_scored,
         "status": run.status.label,
         "crumbs": _crumbs(run, ("Discussion", "")),
     }

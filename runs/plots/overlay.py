@@ -69,7 +69,8 @@ def _line(matrix: ScoreMatrix, keys: list[str], domain: str) -> Part:
 
 
 def _mean(matrix: ScoreMatrix, row: str, domain: str) -> float | None:
-    """One domain's score, or with '' the mean over all benchmarks, if all are scored."""
-    wanted = [domain] if domain else [column.domain for column in matrix.columns]
-    found = [cell.mean for name in wanted if (cell := matrix.cell(row, name))]
-    return sum(found) / len(found) if found and len(found) == len(wanted) else None
+    """One domain's score, or with '' the mean over the recipe's benchmarks, if all are scored."""
+    if not domain:
+        return matrix.mean(row)
+    cell = matrix.cell(row, domain)
+    return cell.mean if cell else None

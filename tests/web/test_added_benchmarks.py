@@ -55,6 +55,21 @@ def test_all_checkpoints_are_scored_and_the_matrix_has_a_column_more(finished: R
     assert "| Tool calling |" in (card / "README.md").read_text()
 
 
+def test_what_is_added_changes_no_average(finished: Run, ada: Client) -> None:
+    before = drift_report(finished)
+    post(finished, {"benchmark": TOOLS, "rows": ["warm"]})
+    finished = Run.objects.get(pk=finished.pk)
+    queued = drift_report(finished)
+    score_added(finished)
+    scored = drift_report(Run.objects.get(pk=finished.pk))
+    for later in (queued, scored):
+        assert later.summary.average.value == before.summary.average.value
+        assert [later.matrix.mean(row.key) for row in later.matrix.rows] == [
+            before.matrix.mean(row.key) for row in before.matrix.rows
+        ]
+    assert before.matrix.mean("mopd") is not None
+
+
 def test_asking_again_queues_and_records_only_what_is_missing(finished: Run) -> None:
     assert len(post(finished, {"benchmark": TOOLS, "rows": ["warm"]}).json()["scorings"]) == 1
     assert len(post(finished, {"benchmark": TOOLS, "rows": ["warm"]}).json()["scorings"]) == 1

@@ -137,6 +137,22 @@ def test_a_data_set_becomes_a_recipe_that_is_launched_from_the_form(ada: Client,
     assert "own v1</a>" in text.split('id="used"')[1]
 
 
+@pytest.mark.parametrize("role", ["response", "preference"])
+def test_a_drafted_recipe_has_room_for_the_rows_and_what_rewards_them(ada: Client, project: Project, role: str) -> None:
+    rows: list[dict[str, Any]] = [
+        {"prompt": f"{'word ' * 60}{number}", "response": "yes", "answer": "yes", "verifier": "exact"}
+        if role == "response"
+        else {"prompt": f"Say {number}.", "chosen": "yes", "rejected": "no"}
+        for number in range(100)
+    ]
+    a_data_set(project, rows)
+    form = form_fields(ada.get("/projects/team/new/?data=own&version=1").content.decode())
+    assert (form["model.vocabulary"], form["model.max_positions"]) == ("text", "512" if role == "response" else "256")
+    assert ada.post("/projects/team/new/", {**form, "op": "launch"}).status_code == 302
+    document = Run.objects.get(project=project).document
+    assert bool(document["stages"][1]["reward_model"]) == (role == "preference")
+
+
 def test_a_recipe_keeps_the_version_that_its_form_names(ada: Client, project: Project) -> None:
     first = a_data_set(project)
     a_data_set(project, ROWS[:-1])

@@ -330,6 +330,14 @@ def _in_words(asked: TaskBenchmarkSpec) -> Any:
 def _told(asked: TaskBenchmarkSpec, error: Exception) -> TaskError:
     lines = str(error).strip().splitlines()
     said = f"{type(error).__name__}: {lines[0][:300] if lines else 'without a word'}"
+    if asked.task_folder is None and isinstance(
+        error, OSError
+    ):  # what datasets and the hub raise where they fetch nothing
+        return TaskError(
+            "task",
+            f"the harness cannot ask '{asked.task}', whose documents are not on this worker ({said}); put them into its "
+            "HF_HOME, or have the operator set ALLOW_TASK_DOWNLOADS=true",
+        )
     return TaskError(
         "task", f"the harness cannot ask '{asked.task}': {said}; see the log, and the task's own documents"
     )
