@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from runs import added, lifecycle
@@ -14,12 +15,13 @@ from runs.data_sets import ready_versions
 from runs.models import AddedScoring, Run, Status
 from runs.pages.data_choices import benchmarks_on
 from runs.pages.find import find_run
-from runs.pages.form_fields import read_number
+from runs.pages.form_fields import label_of, read_number
 from runs.pages.run_words import remedy
-from runs.pages.words import refusals_told, sentence
+from runs.pages.words import refusals_told
 from workers.catalogue import DOMAINS, describe
-from workers.recipe_text import RecipeError, read_document
+from workers.recipe_text import FieldProblem, RecipeError, read_document
 
+_LONGEST = 2000  # characters of a field that are kept
 _TEXTS, _NUMBERS = ("domain", "task", "task_folder", "metric"), ("n_problems", "limit")
 
 
@@ -35,8 +37,8 @@ class AddedView:
     can_go_on: bool  # checkpoints are left that nobody asked for, or that failed
 
 
-def added_section(run: Run) -> dict[str, Any]:
-    """Say what was added, and what may be."""
+def added_section(request: HttpRequest, run: Run) -> dict[str, Any]:
+    """Say what was added, and what may be; a form that was refused comes once more, with why."""
     known = list(run.added_benchmarks.all())
     scorings = added.scorings_of(run) if known else []
     who = (
@@ -54,6 +56,7 @@ def added_section(run: Run) -> dict[str, Any]:
         ],
         "addable": [(name, describe(name).title) for name in [*DOMAINS, *own] if name not in asked],
         "addable_rows": list(rows),
+        "refused": request.session.pop(_refused_key(run), None),
         "may_be_added_to": bool(rows),
         "is_adding": any(scoring.status in lifecycle.OPEN for scoring in scorings),
     }
@@ -70,10 +73,24 @@ def add(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             found = added.add_benchmark(run, document, rows=rows, by=request.user)
             n_open = found.scorings.filter(status__in=lifecycle.OPEN).count()
             messages.success(request, f"{found.domain}: {n_open} checkpoint{'' if n_open == 1 else 's'} to score.")
+            return redirect(f"{reverse('runs:drift', args=(slug, number))}#added-{found.domain}")
     except RecipeError as error:
-        first = error.problems[0]
-        messages.error(request, f"{first.field}: {sentence(ValueError(first.message))}")
-    return redirect("runs:drift", slug, number)
+        keep_refused(request, run, error.problems[0])
+    return redirect(f"{reverse('runs:drift', args=(slug, number))}#added")
+
+
+def keep_refused(request: HttpRequest, run: Run, problem: FieldProblem) -> None:
+    """Keep what was filled in for the page that follows, and say what is wrong with it."""
+    given = {name: request.POST.get(name, "")[:_LONGEST] for name in (*_TEXTS, *_NUMBERS, "more")}
+    if not given["domain"] and not given["task"].strip():
+        words = "Choose a domain or data set, or name a task of lm-eval."
+    else:
+        words = f"{label_of(str(problem.path[-1])) if problem.path else 'More settings'}: {problem.message}."
+    request.session[_refused_key(run)] = {**given, "rows": request.POST.getlist("rows")[:100], "words": words}
+
+
+def _refused_key(run: Run) -> str:
+    return f"refused benchmark of {run.public_id}"
 
 
 def _asked(request: HttpRequest, run: Run) -> tuple[object, list[str] | None]:

@@ -47,7 +47,7 @@ def drift(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     if request.GET.get("part") == "top-up":
         return render(request, "runs/_top_up.html", {"top_up": chosen and chosen.get("top_up"), "view": view})
     sections = review_sections(request, run, cell=chosen["key"] if chosen else "")
-    adding = added_section(run)
+    adding = added_section(request, run)
     is_part = request.GET.get("part") == "drift"
     context = (
         _head(run)

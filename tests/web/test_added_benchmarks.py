@@ -1,5 +1,6 @@
 """A benchmark is added to a run that is over: from the page and over the API, once, in words where it cannot be."""
 
+import html
 from typing import Any
 
 import pytest
@@ -127,8 +128,22 @@ def test_the_form_adds_and_says_what_is_wrong(finished: Run, ada: Client) -> Non
     assert 'id="add-benchmark"' in page
     assert '<option value="tools">' in page
     assert '<option value="stem">' not in page.split('id="add-domain"')[1].split("</select>")[0]
-    answer = ada.post(f"{DRIFT}add/", {"domain": "tools", "n_problems": "x", "rows": ["warm"]})
-    assert "benchmark.n_problems: Found 'x', expected a whole number" in told(answer)
+    wrong = {"domain": "tools", "n_problems": "x", "metric": "pass", "more": "k: 2", "rows": ["warm"]}
+    answer = ada.post(f"{DRIFT}add/", wrong)
+    assert answer.headers["Location"] == f"{DRIFT}#added"
+    refused = html.unescape(ada.get(DRIFT).content.decode()).split('id="fold-add-benchmark"')[1].split("</details>")[0]
+    assert refused.startswith(" open")
+    assert "N problems: found 'x', expected a whole number" in refused
+    assert all(
+        kept in refused
+        for kept in ('value="tools" selected', 'value="pass"', 'value="x"', ">k: 2<", 'value="warm" checked')
+    )
+    assert 'value="if_rl" checked' not in refused
+    assert 'role="alert"' not in ada.get(DRIFT).content.decode().split('id="fold-add-benchmark"')[1]
+    ada.post(f"{DRIFT}add/", {"rows": ["warm"]})
+    assert "Choose a domain or data set, or name a task of lm-eval." in ada.get(DRIFT).content.decode()
+    ada.post(f"{DRIFT}add/", {"domain": "tools", "more": "{", "rows": ["warm"]})
+    assert "More settings: found text that is not YAML" in ada.get(DRIFT).content.decode()
     fields = {
         "domain": "tools",
         "n_problems": "16",
