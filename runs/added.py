@@ -5,16 +5,18 @@ the matrix, a domain of drift and comparisons. Asking again with the same docume
 call may be repeated at will.
 """
 
+import shutil
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import reverse
 
-from runs import audit, lifecycle
+from runs import audit, ingest, lifecycle
 from runs.lifecycle import NotPossibleError
-from runs.models import AddedBenchmark, AddedScoring, Checkpoint, Role, Run, Status
+from runs.models import AddedBenchmark, AddedScoring, Checkpoint, Role, Run, Score, Status
 from runs.pins import pin_recipe
 from workers.recipe_text import FieldProblem, RecipeError, check_recipe
 from workers.spec import BASE, RecipeSpec
@@ -49,6 +51,24 @@ def add_benchmark(run: Run, document: object, *, rows: Sequence[str] | None, by:
                 after={"benchmark": added.domain, "checkpoints": queued},
             )
     return added
+
+
+def remove_benchmark(added: AddedBenchmark, *, by: User) -> None:
+    """Take back an added benchmark that has no score yet; raises NotPossibleError where it has one, or is being scored."""
+    run = added.run
+    with transaction.atomic():
+        Run.objects.select_for_update(no_key=True).get(pk=run.pk)
+        scorings = list(added.scorings.select_for_update(of=("self",)).select_related("checkpoint__stage", "benchmark"))
+        if any(one.status == Status.RUNNING for one in scorings):
+            raise NotPossibleError(f"'{added.domain}' is being scored; wait for that to end", "in_progress")
+        if Score.objects.filter(checkpoint__run=run, benchmark__domain=added.domain).exists():
+            raise NotPossibleError(
+                f"'{added.domain}' has scores, which stay; add a task under another domain instead", "has_scores"
+            )
+        audit.record(run.project, "benchmark.removed", by=by, subject=f"{added.domain} in {run}", before=added.document)
+        for one in scorings:
+            transaction.on_commit(partial(shutil.rmtree, ingest.added_folder(one).path, ignore_errors=True))
+        added.delete()
 
 
 def score_missing(run: Run, row: str, *, by: User) -> list[str]:

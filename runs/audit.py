@@ -28,6 +28,7 @@ ACTIONS = {
     "gate.warned": "warned of",
     "score.topped_up": "asked for more answers to",
     "score.top_up_cancelled": "cancelled the top-up of",
+    "benchmark.removed": "took back the benchmark",
     "benchmark.added": "added or went on with the benchmark",
 }
 

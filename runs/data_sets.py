@@ -167,7 +167,9 @@ def delete_data_set(data_set: DataSet, *, by: User) -> None:
         users = [] if _has_twin(data_set) else [*pinning(Recipe, data_set)[:3], *pinning(Run, data_set)[:3]]
         if users:
             named = ", ".join(str(user) for user in users)
-            raise NotPossibleError(f"{data_set} is needed by {named}; what they trained on must stay", "in_use")
+            raise NotPossibleError(
+                f"{data_set} is needed by {named}; what they trained on or were scored on must stay", "in_use"
+            )
         about = {"rows": data_set.facts.n_rows, "digest": data_set.digest} if data_set.is_ready else {}
         audit.record(data_set.project, "data_set.deleted", by=by, subject=str(data_set), before=about)
         path = folder_of(data_set).path

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -84,6 +85,31 @@ class AddedBenchmarks(APIView):
             run, asked.validated_data["benchmark"], rows=asked.validated_data["rows"], by=person(request)
         )
         return Response(AddedBenchmarkOut(_rows(run).get(pk=found.pk)).data, status=202)
+
+
+class OneAddedBenchmark(APIView):
+    @operation(
+        "get_added_benchmark", "Read a benchmark that was added to a run", answer=AddedBenchmarkOut, problems=(404,)
+    )
+    def get(self, request: Request, public_id: str, domain: str) -> Response:
+        return Response(AddedBenchmarkOut(_find(find_run(request, public_id), domain)).data)
+
+    @operation(
+        "remove_added_benchmark",
+        "Take back an added benchmark that has no score yet",
+        about="Codes of 409: in_progress while it is being scored, has_scores afterwards.",
+        answer={204: None},
+        problems=(404, 409),
+    )
+    def delete(self, request: Request, public_id: str, domain: str) -> Response:
+        run = find_run(request, public_id, needs=added.ASK)
+        added.remove_benchmark(_find(run, domain), by=person(request))
+        return Response(status=204)
+
+
+def _find(run: Run, domain: str) -> AddedBenchmark:
+    found: AddedBenchmark = get_object_or_404(_rows(run), domain=domain)
+    return found
 
 
 def _rows(run: Run) -> Any:

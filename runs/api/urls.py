@@ -6,7 +6,7 @@ from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import IsAuthenticated
 
-from runs.api.added import AddedBenchmarks
+from runs.api.added import AddedBenchmarks, OneAddedBenchmark
 from runs.api.checkpoints import CheckpointDetail, CheckpointScores, RunCheckpoints, ScoreItems
 from runs.api.compare import Comparison
 from runs.api.data_sets import DataSetBadRows, DataSetDetail, DataSetRows, DataSets
@@ -118,6 +118,7 @@ urlpatterns = [
     path("runs/<id:public_id>/top-ups/", TopUps.as_view(), name="api-top-ups"),
     path("runs/<id:public_id>/top-ups/cancel/", CancelTopUps.as_view(), name="api-cancel-top-ups"),
     path("runs/<id:public_id>/benchmarks/", AddedBenchmarks.as_view(), name="api-added-benchmarks"),
+    path("runs/<id:public_id>/benchmarks/<slug:domain>/", OneAddedBenchmark.as_view(), name="api-added-benchmark"),
     path("runs/<id:public_id>/threads/", Threads.as_view(), name="api-threads"),
     path("threads/<id:public_id>/", ThreadDetail.as_view(), name="api-thread"),
     path("threads/<id:public_id>/comments/", Comments.as_view(), name="api-comments"),

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
@@ -35,6 +35,7 @@ class AddedView:
     text: str
     failures: list[tuple[AddedScoring, str]]  # with what to do about each
     can_go_on: bool  # checkpoints are left that nobody asked for, or that failed
+    can_be_removed: bool
 
 
 def added_section(request: HttpRequest, run: Run) -> dict[str, Any]:
@@ -79,6 +80,17 @@ def add(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     return redirect(f"{reverse('runs:drift', args=(slug, number))}#added")
 
 
+@require_POST
+def remove(request: HttpRequest, slug: str, number: int, domain: str) -> HttpResponse:
+    """Take back an added benchmark without scores."""
+    assert isinstance(request.user, User)
+    run = find_run(request, slug, number, needs=added.ASK)
+    with refusals_told(request):
+        added.remove_benchmark(get_object_or_404(run.added_benchmarks, domain=domain), by=request.user)
+        messages.success(request, f"The benchmark {domain} is removed.")
+    return redirect(f"{reverse('runs:drift', args=(slug, number))}#added")
+
+
 def keep_refused(request: HttpRequest, run: Run, problem: FieldProblem) -> None:
     """Keep what was filled in for the page that follows, and say what is wrong with it."""
     given = {name: request.POST.get(name, "")[:_LONGEST] for name in (*_TEXTS, *_NUMBERS, "more")}
@@ -120,4 +132,5 @@ def _view(domain: str, by: str, scorings: list[AddedScoring], n_rows: int) -> Ad
         text=", ".join(words),
         failures=[(s, remedy(s.failure_code)) for s in failed],
         can_go_on=not is_open and count[Status.SUCCEEDED] < n_rows,
+        can_be_removed=not count[Status.SUCCEEDED] and not any(s.status == Status.RUNNING for s in scorings),
     )

@@ -56,6 +56,7 @@ run_pages: tuple[list[URLPattern | URLResolver], str] = (
                     path("<int:number>/drift/export/<str:name>", drift_export.export, name="drift-export"),
                     path("<int:number>/drift/score/", missing_scores.score_again, name="score-again"),
                     path("<int:number>/drift/add/", added.add, name="add-benchmark"),
+                    path("<int:number>/drift/added/<slug:domain>/remove/", added.remove, name="remove-benchmark"),
                     path("<int:number>/drift/top-up/", top_ups.top_up, name="top-up"),
                     path("<int:number>/drift/top-up/cancel/", top_ups.cancel_top_up, name="cancel-top-up"),
                     path("<int:number>/drift/published/", published_view.link_published, name="link-published"),

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 
-from runs import ingest
+from runs import ingest, lifecycle
 from runs.lifecycle import NotPossibleError
 from runs.models import AddedBenchmark, AddedScoring, AuditEntry, Role, Run, Status
 from runs.report import drift_report
@@ -106,6 +106,33 @@ def test_what_cannot_be_added_says_why(finished: Run, body: Any, status: int, wh
     assert where in answer.content.decode()
     assert words in answer.content.decode()
     assert not AddedBenchmark.objects.exists()
+
+
+def test_what_has_no_score_can_be_taken_back(finished: Run, ada: Client) -> None:
+    post(finished, {"benchmark": TOOLS, "rows": ["warm"]})
+    address = f"/api/v1/runs/{finished.public_id}/benchmarks/tools/"
+    assert ada.get(address).json()["benchmark"]["n_problems"] == 16
+    assert "drift/added/tools/remove/" in ada.get(DRIFT).content.decode()
+    scoring = AddedScoring.objects.get()
+    claim = lifecycle.claim_added_scoring(scoring.pk, worker="host:1")
+    assert claim is not None
+    assert ada.delete(address).json()["code"] == "in_progress"
+    lifecycle.fail(claim, code="bad_task", reason="no documents")
+    assert ada.delete(address).status_code == 204
+    assert not AddedBenchmark.objects.exists()
+    assert AuditEntry.objects.get(action="benchmark.removed").subject == f"tools in {finished}"
+    assert ada.delete(address).status_code == 404
+    assert post(finished, {"benchmark": {**TOOLS, "n_problems": 8}, "rows": ["warm"]}).status_code == 202
+    assert "The benchmark tools is removed." in told(ada.post(f"{DRIFT}added/tools/remove/"))
+
+
+def test_what_has_scores_stays(finished: Run, ada: Client) -> None:
+    post(finished, {"benchmark": TOOLS, "rows": ["warm"]})
+    score_added(finished)
+    answer = ada.delete(f"/api/v1/runs/{finished.public_id}/benchmarks/tools/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "has_scores")
+    assert "has scores, which stay" in told(ada.post(f"{DRIFT}added/tools/remove/"))
+    assert "added/tools/remove/" not in ada.get(DRIFT).content.decode()
 
 
 def test_other_settings_under_one_domain_are_refused(finished: Run) -> None:

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from runs import discussions, reviews
 from runs.anchors import RunAnchor
 from runs.api.urls import urlpatterns
-from runs.models import DataSet, Proposal, RegisteredModel, Role, Run, Thread
+from runs.models import AddedBenchmark, DataSet, Proposal, RegisteredModel, Role, Run, Thread
 from tests.web.some_clients import BACKEND, a_client, client_of
 from tests.web.some_data import register_rows
 from tests.web.some_runs import a_member, a_project, a_run, finish
@@ -84,9 +84,15 @@ def address(name: str, run: Run) -> str:
             (run.public_id,),
         ),
         **dict.fromkeys(ACTIONS - {"api-stage-retry"}, (run.public_id,)),
+        "api-added-benchmark": (run.public_id, _added(run).domain),
     }
     url = reverse(name, args=arguments.get(name, ()))
     return url if name != "api-compare" else f"{url}?run={run.public_id}&run={_another(run).public_id}"
+
+
+def _added(run: Run) -> AddedBenchmark:
+    about = {"document": {"domain": "tools"}, "added_by": run.created_by}
+    return AddedBenchmark.objects.get_or_create(run=run, domain="tools", defaults=about)[0]
 
 
 def _another(run: Run) -> Run:
@@ -178,6 +184,7 @@ def test_a_reader_may_not_act(run: Run, role: Role) -> None:
     ):
         response = reader.post(address(name, run))
         assert (response.status_code, response.json()["code"]) == (403, "role_too_low"), name
+    assert reader.delete(address("api-added-benchmark", run)).status_code == 403
     for response in (reader.delete(address("api-model", run)), reader.put(address("api-published-links", run))):
         assert (response.status_code, response.json()["code"]) == (403, "role_too_low")
 
