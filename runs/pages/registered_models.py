@@ -56,7 +56,7 @@ class ModelForm(forms.Form):
         field = self.fields["folder"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [
-            ("", "choose one" if folders else "none that is not registered yet"),
+            ("", "choose one" if folders else "all are registered already, or there is none"),
             *((name, name) for name in folders),
         ]
         if not settings.ALLOW_HUB:

@@ -97,6 +97,13 @@ def test_a_bad_row_is_kept_with_its_line_and_reason(tmp_path: Path, line: str, r
     assert summary_of(data).n_bad == 1
 
 
+@pytest.mark.parametrize(("answer", "text"), [(4, "4"), (0.5, "0.5"), ("4", "4")])
+def test_an_answer_may_be_a_number(tmp_path: Path, answer: float | str, text: str) -> None:
+    row = {"prompt": "2 + 2?", "answer": answer, "verifier": "maths"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    assert rows_of(register_file(tmp_path, "rows.jsonl"))[0].reference == {"answer": text}
+
+
 def test_rows_that_ask_the_same_are_one_problem(tmp_path: Path) -> None:
     data = kept(tmp_path, [*QUESTIONS, QUESTIONS[0]])
     assert (summary_of(data).n_rows, summary_of(data).n_repeated) == (3, 1)

@@ -247,7 +247,9 @@ def test_what_a_recipe_needs_stays_unless_another_version_holds_the_same_rows(pr
     pinned = pin_data_sets(a_recipe_on("own"), project)
     save_recipe(project=project, spec=check_recipe(pinned), user=project.members.get())
     answer = ada.post(f"{PAGE}delete/", follow=True)
-    assert "Own v1 is needed by ours v1; what they trained on or were scored on must stay." in unescape(answer.content.decode())
+    assert "Own v1 is needed by ours v1; what they trained on or were scored on must stay." in unescape(
+        answer.content.decode()
+    )
     assert data_sets.folder_of(data_set).rows.exists()
     a_data_set(project)
     ada.post(f"{PAGE}delete/")

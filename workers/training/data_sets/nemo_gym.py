@@ -26,7 +26,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workers.training.data_sets.row import BadRowError, Raw, Row, read_messages, shown
+from workers.training.data_sets.row import BadRowError, Raw, Row, as_text, read_messages, shown
 
 _Graded = tuple[str, dict[str, Any]]  # a grader, and the reference it judges by
 
@@ -156,7 +156,7 @@ def _strict(schema: Any) -> Any:
 
 
 def _maths(fields: Raw) -> _Graded:
-    return "maths", {"answer": _as_text(fields.get("expected_answer"))}
+    return "maths", {"answer": as_text(fields.get("expected_answer"))}
 
 
 def _programs(fields: Raw) -> _Graded:
@@ -173,7 +173,7 @@ def _programs(fields: Raw) -> _Graded:
 
 
 def _answers(fields: Raw) -> _Graded:
-    answer, asked = _as_text(fields.get("expected_answer")), fields.get("question")
+    answer, asked = as_text(fields.get("expected_answer")), fields.get("question")
     n_words = len(answer.split()) if isinstance(answer, str) else 0
     question = {"question": asked} if isinstance(asked, str) and asked.strip() else {}
     return "contains", {"answer": answer, "max_words": max(_MIN_MAX_WORDS, _WORDS_PER_WORD * n_words), **question}
@@ -234,11 +234,6 @@ def _called(item: Raw) -> str:
 
 def _thought(item: Raw) -> str:
     return ""  # what is graded, and learned, is the answer
-
-
-def _as_text(answer: object) -> object:
-    """Write a number as the text that a grader reads."""
-    return str(answer) if isinstance(answer, int | float) and not isinstance(answer, bool) else answer
 
 
 def _parsed(text: str, name: str) -> Any:

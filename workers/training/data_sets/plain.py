@@ -13,7 +13,7 @@ the chosen one is also a response. Each may be a conversation that ends with the
 from collections.abc import Mapping
 from typing import Any
 
-from workers.training.data_sets.row import BadRowError, Raw, Row, read_messages, shown
+from workers.training.data_sets.row import BadRowError, Raw, Row, as_text, read_messages, shown
 
 
 def convert(raw: Raw) -> Row:
@@ -74,7 +74,7 @@ def _without_answer(conversation: Any, response: Any) -> tuple[Any, Any]:
 def _reference(raw: Raw) -> dict[str, Any]:
     reference = raw.get("reference")
     if reference is None:
-        return {"answer": raw["answer"]} if raw.get("answer") is not None else {}
+        return {"answer": as_text(raw["answer"])} if raw.get("answer") is not None else {}
     if not isinstance(reference, Mapping):
         raise BadRowError(f"found reference {shown(reference)}, expected an object")
     return dict(reference)

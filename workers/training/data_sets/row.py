@@ -63,3 +63,8 @@ def _text_of(content: object) -> str | None:
         texts = [part for part in parts if isinstance(part, str)]
         return "".join(texts) if texts and len(texts) == len(parts) else None
     return content if isinstance(content, str) else None
+
+
+def as_text(answer: object) -> object:
+    """Write a number as the text that a grader reads."""
+    return str(answer) if isinstance(answer, int | float) and not isinstance(answer, bool) else answer
