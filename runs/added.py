@@ -20,6 +20,7 @@ from runs.models import AddedBenchmark, AddedScoring, Checkpoint, Role, Run, Sco
 from runs.pins import pin_recipe
 from workers.recipe_text import FieldProblem, RecipeError, check_recipe
 from workers.spec import BASE, RecipeSpec
+from workers.task_spec import name_in_matrices
 
 ASK = Role.RUNNER
 MOST = 32  # added benchmarks of one run
@@ -116,7 +117,9 @@ def _checked(run: Run, document: object) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def _is_same_domain(other: dict[str, Any], document: dict[str, Any]) -> bool:
-    return bool(other["domain"] == document.get("domain"))
+    task = document.get("task")
+    domain = document.get("domain") or (name_in_matrices(task) if isinstance(task, str) else None)
+    return bool(other["domain"] == domain)
 
 
 def _pins(spec: RecipeSpec, domain: str) -> dict[str, Any]:

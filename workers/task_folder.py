@@ -11,7 +11,8 @@ Not checked: what the documents hold, and what somebody who may write into the f
 import importlib.util
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -38,7 +39,7 @@ _DEFAULT_METRICS = {
 }
 _BUILDERS = ("json", "csv", "parquet", "text", "arrow")  # of `datasets`; others read pickles, which are code
 _DATA_KEYS = ("data_files", "data_dir", "field", "delimiter", "sep", "column_names", "encoding", "trust_remote_code")
-_DATA_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".md", ".yaml", ".gz")
+_DATA_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".gz")
 _FILTERS = (
     "regex", "regex_pos", "remove_whitespace", "multi_choice_regex", "take_first", "take_first_k", "majority_vote",
     "lowercase", "uppercase", "map", "format_span",
@@ -70,7 +71,7 @@ def allowed_folder(given: str, roots: Sequence[Path]) -> Path:
         )
     for root in roots:
         path = root / given.replace("\0", "\N{SYMBOL FOR NULL}")
-        if ".." in path.parts or not path.is_relative_to(root) or not path.is_dir():
+        if ".." in path.parts or not path.is_relative_to(root) or not _is_folder(path):
             continue
         on_the_way = [path, *path.parents]
         linked = [part for part in on_the_way[: on_the_way.index(root)] if part.is_symlink()]
@@ -84,11 +85,24 @@ def allowed_folder(given: str, roots: Sequence[Path]) -> Path:
     raise TaskError("task_folder", f"found no folder '{given[:200]}' without '..' below: {known}; check its spelling")
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name longer than there can be
+        return False
+
+
 def check_folder_task(folder: Path, asked: TaskBenchmarkSpec, *, allow_code: bool) -> None:
     """Read a folder's YAML and see that its task can be asked; raises TaskError that says why not."""
-    configs = dict(_read_all(folder))
+    configs = dict(_read_all(folder, allow_code=allow_code))
     if not allow_code:
         _refuse_python_files(folder)
+        _refuse_two_of_a_name(configs.values())
+        for path, config in configs.items():
+            for part in _parts(config):  # whichever file and level the harness takes a setting from
+                name = _name_of(config) or path.stem
+                _refuse_code(name, part)
+                _check_places(name, {"dataset_path": "json", **part}, folder)
     known = {name: _Found(path, config) for path, config in configs.items() if (name := _name_of(config))}
     leaves = list(_leaves(asked.task, known))
     for leaf in leaves:
@@ -109,8 +123,34 @@ class _Found:
         return _name_of(self.config)
 
 
-def _read_all(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _parts(config: dict[str, Any], depth: int = 0) -> Iterator[dict[str, Any]]:
+    """A file's settings, and those that a group gives its members."""
+    yield config
+    if depth < _DEEPEST:
+        for member in _dicts(config.get("task")):
+            yield from _parts(member, depth + 1)
+
+
+def _refuse_two_of_a_name(configs: Collection[dict[str, Any]]) -> None:
+    """Of two of a name the harness takes the one, and this check might take the other."""
+    given = [config.get(key) for config in configs for key in ("task", "group")]
+    counts = Counter(name for name in given if isinstance(name, str))
+    tags = {str(tag) for config in configs for tag in _tags(config)}
+    if found := next((name for name, n in counts.items() if n > 1 or name in tags), None):
+        raise TaskError(
+            "task_folder", f"found '{found[:80]}' twice as the name of a task, group or tag, expected once; rename one"
+        )
+
+
+def _tags(config: dict[str, Any]) -> list[Any]:
+    given = config.get("tag") or []
+    return given if isinstance(given, list) else [given]
+
+
+def _read_all(folder: Path, *, allow_code: bool) -> Iterator[tuple[Path, dict[str, Any]]]:
     paths = sorted(folder.rglob("*.yaml"))
+    if odd := next((path for path in paths if not path.is_file()), None):
+        raise TaskError("task_folder", f"found {odd.name}, which is no file; remove it")
     if not paths:
         raise TaskError(
             "task_folder", f"found no .yaml file in '{folder.name}', expected one that names a task; write it"
@@ -126,12 +166,29 @@ def _read_all(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
                 "task_folder", f"found more than {_MOST_BYTES:,} bytes in {where}; keep documents in files of their own"
             )
         try:
+            if not allow_code:
+                _refuse_tags(where, path.read_bytes())
             config = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - a safe loader, with one tag more
-        except yaml.YAMLError as error:
+        except TaskError:
+            raise
+        except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
             said = str(getattr(error, "problem", "") or error)[:200]
             raise TaskError("task_folder", f"{where} is no YAML of a task: {said}; correct it") from None
         if isinstance(config, dict):
             yield path, config
+
+
+def _refuse_tags(where: Path, text: bytes) -> None:
+    """Refuse any tag but YAML's own, wherever it stands: the harness obeys `!function` even where another key hides it."""
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        tag = getattr(event, "tag", None)
+        if tag and tag != "!" and not tag.startswith("tag:yaml.org,2002:"):
+            value = getattr(event, "value", "")
+            raise _code(f"{tag[:40]} {str(value)[:80]} in {where}")
+        if isinstance(event, yaml.AliasEvent):
+            raise TaskError(
+                "task_folder", f"found the alias *{str(event.anchor)[:40]} in {where}, expected none; write it out"
+            )
 
 
 class _Loader(yaml.SafeLoader):
@@ -250,15 +307,27 @@ def _check_data(task: str, config: dict[str, Any], folder: Path) -> None:
             "task_folder",
             f"found dataset_kwargs {unknown[0]} in task '{task}', expected no more than: {', '.join(_DATA_KEYS)}; drop it",
         )
+    _check_places(task, config, folder)
+
+
+def _check_places(task: str, config: dict[str, Any], folder: Path) -> None:
+    """See that no path leads out of the folder, and that a folder of documents holds nothing else."""
+    path, kwargs = config.get("dataset_path"), config.get("dataset_kwargs") or {}
+    path, kwargs = (path if isinstance(path, str) else ""), (kwargs if isinstance(kwargs, dict) else {})
     for place in [path, *_texts(kwargs.get("data_files")), *_texts(kwargs.get("data_dir"))]:
         if place.startswith(("/", "~")) or ".." in Path(place).parts or "://" in place or "::" in place:
             raise TaskError(
                 "task_folder",
                 f"task '{task}' reads '{place[:200]}', expected a path inside its folder; copy the documents there",
             )
-    if (folder / path).is_dir():
+    if path and _is_folder(folder / path):
         odd = next(
-            (p for p in sorted((folder / path).rglob("*")) if p.is_file() and p.suffix not in _DATA_SUFFIXES), None
+            (
+                p
+                for p in sorted((folder / path).rglob("*"))
+                if p.is_file() and (p.suffix not in _DATA_SUFFIXES or p.name == "dataset_infos.json")
+            ),
+            None,
         )
         if odd is not None:
             raise TaskError(

@@ -39,7 +39,7 @@ def test_plain_tasks_pass(tasks: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('doc_to_text: "{{question}}"', "doc_to_text: !function os.system", "found !function os.system of task 'small_likely'"),
+        ('doc_to_text: "{{question}}"', "doc_to_text: !function os.system", "found !function os.system in likely.yaml"),
         ("include: common.yaml\n", "include: common.yaml\nprocess_docs: !function utils.clean\n", "!function utils.clean"),
         ("include: common.yaml\n", "include: common.yaml\nclass: !function task.Own\n", "!function task.Own"),
         ("include: common.yaml\n", "include: common.yaml\nclass: task.Own\n", "class of task"),
@@ -156,3 +156,52 @@ def test_a_task_of_the_harness_is_known_by_its_name() -> None:
     check_known_task("mmlu")
     with pytest.raises(TaskError, match=r"found no task 'arc_eazy'.*did you mean arc_easy"):
         check_known_task("arc_eazy")
+
+
+TASK = """
+task: {name}
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: likely_test.jsonl}}}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{{{question}}}}"
+doc_to_choice: [a, b]
+doc_to_target: 0
+metric_list: [{{metric: acc, aggregation: mean, higher_is_better: true}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("task: other\ndoc_to_text: !function subprocess.Popen", "found !function subprocess.Popen"),
+        ("task: other\ndoc_to_text: !function a.f\ndoc_to_text: plain", "found !function a.f"),  # a key given twice
+        ("task: other\n? !function a.f\n: 1", "found !function a.f"),
+        ("task: other\nmetadata: !!pairs [a: !function a.f]", "found !function a.f"),
+        ("no_task: 1\ndoc_to_text: !function a.f", "found !function a.f"),  # as an included file
+        (TASK.format(name="small_likely"), "found 'small_likely' twice"),
+        (TASK.format(name="other") + "tag: small_likely", "found 'small_likely' twice"),
+        ("group: g\ntask: [small_likely]\ndataset_kwargs: {data_files: {test: /etc/passwd}}", "task 'g' reads '/etc/passwd'"),
+        ("group: g\ntask: [{task: small_likely, dataset_kwargs: {data_dir: ../..}}]", "reads '../..'"),
+        ("group: g\ntask: [small_likely]\nclass: x", "found class of task 'g'"),
+        ("a: &x [1]\nb: *x", "found the alias *x"),
+        ("a: 2001-99-99", "is no YAML of a task"),
+        ("a: " + "[" * 3000, "is no YAML of a task"),
+    ],
+)  # fmt: skip
+def test_no_other_file_of_the_folder_brings_what_the_task_may_not(tasks: Path, more: str, said: str) -> None:
+    """The harness and this check need not agree on which file, key or level is the task's."""
+    (tasks / "aaa.yaml").write_text(more)
+    assert said in str(refusal(tasks))
+
+
+def test_documents_come_without_settings_of_their_own(tasks: Path) -> None:
+    (tasks / "documents").mkdir()
+    (tasks / "documents" / "README.md").write_text("---\nconfigs: []\n---\n")
+    change(tasks, "dataset_path: json", "dataset_path: documents")
+    assert "found README.md among the documents" in str(refusal(tasks))
+
+
+def test_a_name_that_no_folder_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match="found no folder"):
+        allowed_folder("\N{GRINNING FACE}" * 200, [tmp_path])
