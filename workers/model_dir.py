@@ -31,7 +31,7 @@ class ModelFacts(BaseModel):
 
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     architecture: str  # class name, as Qwen3ForCausalLM
-    parameters: int = Field(ge=1)  # weights that several parts share count once
+    parameters: int = Field(ge=1, le=2**53)  # weights that several parts share count once
     dtypes: dict[str, int]  # number format -> parameters in it
     layers: int | None = None
     width: int | None = None

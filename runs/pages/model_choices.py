@@ -19,7 +19,7 @@ _REGISTERED = "folder:"  # before the folder of a registered model, as the value
 
 def kind_field(model: Document, models: Models) -> FormField:
     """The pick of a base model; a document that names a registered folder has picked that."""
-    kind, folder = str(model.get("kind", "tiny")), model.get("folder")
+    kind, folder = str(model.get("kind", "tiny")), str(model.get("folder"))
     value = f"{_REGISTERED}{folder}" if kind == "folder" and folder in models else kind
     known = [(f"{_REGISTERED}{name}", f"{name}: {_in_short(found)}") for name, found in models.items()]
     choices = (("tiny", "tiny, built by the run"), *known, ("folder", "a folder, by its name"))
