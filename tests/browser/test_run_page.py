@@ -85,8 +85,10 @@ def test_a_curve_grows_and_keeps_its_zoom(page: Page, address: str, run: Run) ->
     _open(page, address, run)
     plot = "document.querySelector('.plot-canvas')"
     page.locator(".curves").scroll_into_view_if_needed()
-    _wait_until(page, f"{plot}?.data?.at(-1).x.length === 1")
-    page.evaluate(f"Plotly.relayout({plot}, {{'xaxis.range': [0, 42]}})")
+    _wait_until(
+        page, f"{plot}?.closest('[data-drawn]') && {plot}.data.at(-1).x.length === 1"
+    )  # else the first draw takes it back
+    page.evaluate(f"async () => {{ await Plotly.relayout({plot}, {{'xaxis.range': [0, 42]}}); }}")
     _reach(_claim(run), 3)
     _wait_until(page, f"{plot}.data.at(-1).x.length === 2")
     assert page.evaluate(f"{plot}.layout.xaxis.range") == [0, 42]
