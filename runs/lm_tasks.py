@@ -6,7 +6,8 @@ from contextlib import suppress
 from django.conf import settings
 
 from workers.spec import AnyBenchmarkSpec, TaskAccess, TaskBenchmarkSpec
-from workers.task_folder import TaskError, allowed_folder, check_folder_task, check_known_task
+from workers.task_folder import allowed_folder, check_folder_task, check_known_task
+from workers.task_spec import TaskError
 
 
 def check_task(asked: TaskBenchmarkSpec) -> None:

@@ -20,7 +20,7 @@ from workers.catalogue import DOMAINS
 from workers.judges import undeclared
 from workers.recipe_text import FieldProblem, RecipeError
 from workers.spec import BenchmarkSpec, TaskBenchmarkSpec
-from workers.task_folder import TaskError
+from workers.task_spec import TaskError
 
 _SIZES = {"n_problems": "test", "n_validation": "validation"}
 

@@ -8,6 +8,14 @@ from pydantic import field_validator, model_validator
 from workers.document import Slug, Spec, Text, setting
 
 
+class TaskError(ValueError):
+    """A task cannot be asked here; `field` is the setting to change."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
 class TaskBenchmarkSpec(Spec):
     """A task or group of the lm-evaluation-harness, asked as its own authors wrote it down."""
 

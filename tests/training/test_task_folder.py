@@ -7,7 +7,8 @@ import pytest
 
 from tests.training.task_folders import write_tasks
 from workers.spec import TaskBenchmarkSpec
-from workers.task_folder import TaskError, allowed_folder, check_folder_task, check_known_task
+from workers.task_folder import allowed_folder, check_folder_task, check_known_task
+from workers.task_spec import TaskError
 
 
 @pytest.fixture
@@ -183,6 +184,7 @@ metric_list: [{{metric: acc, aggregation: mean, higher_is_better: true}}]
         (TASK.format(name="other") + "tag: small_likely", "found 'small_likely' twice"),
         ("group: g\ntask: [small_likely]\ndataset_kwargs: {data_files: {test: /etc/passwd}}", "task 'g' reads '/etc/passwd'"),
         ("group: g\ntask: [{task: small_likely, dataset_kwargs: {data_dir: ../..}}]", "reads '../..'"),
+        ("group: g\ntask: [small_likely]\ndataset_kwargs: {trust_me: 1}", "found dataset_kwargs trust_me in task 'g'"),
         ("group: g\ntask: [small_likely]\nclass: x", "found class of task 'g'"),
         ("a: &x [1]\nb: *x", "found the alias *x"),
         ("a: 2001-99-99", "is no YAML of a task"),

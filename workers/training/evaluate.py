@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from workers.metrics import name_metric, value_of
 from workers.spec import BenchmarkSpec, ScoringSpec, TaskBenchmarkSpec
 from workers.stage_dir import ItemRecord, Outcome, ScoreRecord, StageDir, append_record, keep_whole_records
-from workers.task_folder import TaskError
+from workers.task_spec import TaskError
 from workers.training.process import StopRequest, Work, run_in_folder
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from workers.task_folder import TaskError
+from workers.task_spec import TaskError
 from workers.training.checkpoints import check_folder
 
 Meanwhile = Callable[[int, int], None]  # requests that were run, and that are to be run

@@ -18,8 +18,9 @@ from statistics import fmean
 from typing import Any, Literal
 
 from workers.stage_dir import ItemRecord, ScoreRecord
-from workers.task_folder import TaskError, check_folder_task, check_known_task, refuse_measure
-from workers.task_spec import TaskAccess, TaskBenchmarkSpec
+from workers.task_folder import check_folder_task, check_known_task
+from workers.task_measure import refuse_measure
+from workers.task_spec import TaskAccess, TaskBenchmarkSpec, TaskError
 from workers.training.lm_models import LOADERS, Meanwhile, set_batch_size
 
 VERSION = 1  # of how documents become items; goes up with any change to it
