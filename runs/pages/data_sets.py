@@ -67,7 +67,9 @@ class DataSetForm(forms.Form):
         super().__init__(*args, **options)
         if settings.DATA_DIRS:
             folders = ", ".join(str(folder) for folder in settings.DATA_DIRS)
-            self.fields["path"].help_text = f"A file, or a folder that datasets.save_to_disk wrote, below {folders}."
+            self.fields[
+                "path"
+            ].help_text = f"A file, a folder of files, or one that datasets.save_to_disk wrote, below {folders}."
         else:
             del self.fields["path"]
 
