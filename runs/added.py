@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from runs import audit, ingest, lifecycle
 from runs.lifecycle import NotPossibleError
-from runs.models import AddedBenchmark, AddedScoring, Checkpoint, Role, Run, Score, Status
+from runs.models import AddedBenchmark, AddedScoring, Checkpoint, Project, Role, Run, Score, Status
 from runs.pins import pin_recipe
 from workers.recipe_text import FieldProblem, RecipeError, check_recipe
 from workers.spec import BASE, RecipeSpec
@@ -36,9 +36,12 @@ def add_benchmark(run: Run, document: object, *, rows: Sequence[str] | None, by:
         raise NotPossibleError(
             f"the results of {run} were published elsewhere; there are no weights to score", "no_weights"
         )
-    spec, pins = _checked(run, document)
-    checkpoints = _chosen(run, rows)
     with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(
+            pk=run.project_id
+        )  # its rows stay until they are pinned here
+        spec, pins = _checked(run, document)
+        checkpoints = _chosen(run, rows)
         Run.objects.select_for_update(no_key=True).get(pk=run.pk)  # of two who add at once, the second sees the first's
         added, is_new = _find_or_add(run, spec, pins, by)
         queued = [str(one) for one in checkpoints if lifecycle.queue_added_scoring(one, added, by=by)]

@@ -6,11 +6,17 @@ from pydantic import AfterValidator, Field
 
 from workers.document import Spec, Text, setting
 
+_LONGEST_NAME = 255  # bytes
+
 
 def _stay_below_models_dir(folder: str) -> str:
     if folder.startswith("/") or ".." in folder.split("/"):
         raise ValueError(
             f"found '{folder}', expected a folder name below MODELS_DIR; drop the leading '/' and any '..'"
+        )
+    if longest := max((part for part in folder.split("/") if len(part.encode()) > _LONGEST_NAME), key=len, default=""):
+        raise ValueError(
+            f"found a name of {len(longest.encode())} bytes, expected at most {_LONGEST_NAME}, as file systems have; shorten it"
         )
     return folder
 

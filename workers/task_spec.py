@@ -46,6 +46,7 @@ class TaskBenchmarkSpec(Spec):
         about="Ask only so many of each task's documents, from the first on; left out, all.",
         unit="documents",
         ge=1,
+        le=10_000_000,
     )
     chat_template: bool = setting(False, about="Frame what is asked as a chat, by the model's template.")
     max_response_tokens: int | None = setting(

@@ -99,7 +99,7 @@ def _given(document: Document) -> list[Document]:
 
 def benchmarks_from(post: Mapping[str, str]) -> list[Document]:
     """Read the benchmarks that are switched on, and the tasks."""
-    found = (re.fullmatch(r"benchmarks\.(\d{1,3})\.on", name) for name in post)
+    found = (re.fullmatch(r"benchmarks\.(0|[1-9][0-9]{0,2})\.on", name) for name in post)
     positions = sorted(int(match[1]) for match in found if match)
     return [document for position in positions if (document := _benchmark_from(post, f"benchmarks.{position}."))]
 

@@ -46,7 +46,7 @@ def gate_forms(document: Document, problems: Problems) -> list[GateForm]:
 
 def gates_from(post: Mapping[str, str], renamed: Mapping[str, str]) -> list[Document]:
     """Read the gates from a form; one that names a stage follows it to its new name."""
-    found = (re.fullmatch(r"gates\.(\d{1,3})\.on", name) for name in post)
+    found = (re.fullmatch(r"gates\.(0|[1-9][0-9]{0,2})\.on", name) for name in post)
     gates = [values_from(GateSpec, post, f"gates.{position}.") for position in sorted(int(m[1]) for m in found if m)]
     return [{**gate, "after": renamed.get(gate["after"], gate["after"])} if "after" in gate else gate for gate in gates]
 

@@ -245,7 +245,7 @@ def document_from_post(post: Mapping[str, str], models: Models) -> Document:
     """Read the form as a plain document, valid or not; a stage that was renamed keeps those that name it."""
     document = values_from(RecipeSpec, post, "")
     document["model"] = model_from(post, models)
-    positions = _positions(post, r"stages\.(\d{1,3})\.kind")
+    positions = _positions(post, r"stages\.(0|[1-9][0-9]{0,2})\.kind")
     document["stages"] = [_stage_from(post, position) for position in positions]
     old_names = [post.get(f"stages.{position}.was", "") for position in positions]
     renamed = _renamed(document["stages"], old_names)

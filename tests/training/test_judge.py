@@ -96,6 +96,8 @@ def test_a_judge_that_is_away_for_a_moment_is_asked_again(status: int, tmp_path:
         (Answer(body='{"choices": []}'), "no verdict"),
         (Answer(body='{"choices": [{"message": {"content": null}}]}'), "no verdict"),
         (Answer(body='{"choices": "yes", "usage": 7}'), "judge 'local'"),
+        (Answer(body='{"choices": {"a": 1}}'), "no verdict"),
+        (Answer(body='{"choices": ' + "[" * 50_000 + "]" * 50_000 + "}"), "answered nonsense"),
         (Answer(said=""), "no verdict"),
         (Answer(said="The answer is right."), "no verdict"),
         (Answer(said="VERDICT: RIGHT\nbecause it is so"), "no verdict"),
@@ -114,6 +116,15 @@ def test_whatever_goes_wrong_is_a_reason_that_tells_no_key(answer: Answer, words
         assert judge.counts["failed"] == 1
         judge.ask(["a"], read)
         assert len(server.asked) == 2  # what was no verdict is not kept
+
+
+def test_words_that_cannot_be_written_and_counts_that_cannot_be_cost_nothing(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 10**400, "completion_tokens": -5}
+    body = json.dumps({"choices": [{"message": {"content": "a\ud800\nVERDICT: RIGHT"}}], "usage": usage})
+    with serving(lambda question: Answer(body=body)) as server:
+        judge = server.judge(tmp_path, retries=0)
+        assert judge.ask(["a"], read)[0].verdict is not None
+        assert (judge.counts["tokens_in"], judge.counts["tokens_out"]) == (0, 0)
 
 
 def test_a_slow_one_costs_its_own_answer(tmp_path: Path) -> None:

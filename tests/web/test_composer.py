@@ -218,3 +218,17 @@ def test_strangers_find_nothing_and_the_signed_out_are_asked_to_sign_in(client: 
 def test_an_empty_post_is_an_invalid_recipe_not_a_fault(ada: Client) -> None:
     assert "to put right" in _page(ada.post(NEW, {"op": "launch"}), 422)
     assert "paste a recipe first" in _page(ada.post(NEW, {"shown": "yaml", "text": " ", "op": "launch"}), 422)
+
+
+@pytest.mark.parametrize("field", ["stages.00.kind", "stages.\u0661.kind", "benchmarks.01.on", "gates.007.on"])
+def test_a_position_that_no_form_has_is_passed_over(field: str, ada: Client) -> None:
+    assert ada.post(NEW, {**_form(ada), field: "sft", "op": "check"}).status_code == 200
+
+
+@pytest.mark.parametrize("folder", ["[1]", "{a: 1}", "'" + "\N{GRINNING FACE}" * 200 + "'"])
+def test_a_folder_that_cannot_be_is_told_beside_the_text(folder: str, ada: Client) -> None:
+    text = f"name: z\nmodel: {{kind: folder, folder: {folder}}}\nstages: []\n"
+    for op in ("check", "show:form"):
+        answer = ada.post(NEW, {"shown": "yaml", "text": text, "op": op})
+        assert answer.status_code in (200, 422)
+        assert "put right" in answer.content.decode()

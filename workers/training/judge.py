@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ENDING = 500  # characters of what a judge said that are kept; the verdict is its last line
+_MOST_TOKENS = 2**40  # of one answer; what claims more counts as none
 LONGEST_PAUSE_S = 10.0  # between two tries; the library's are up to 8 s
 
 
@@ -123,7 +124,7 @@ class Judge:
         except APIStatusError as error:
             is_away = error.status_code == 429 or error.status_code >= 500
             return self._failed(f"judge '{self.name}' {_words(error.status_code)}", is_away=is_away)
-        except (APIError, ValueError) as error:  # ValueError: an answer that is no JSON
+        except (APIError, ValueError, RecursionError) as error:  # the last two: no JSON, or too deep
             return self._failed(f"judge '{self.name}' answered nonsense ({type(error).__name__})")
         self._is_away = False
         said, n_in, n_out = _read_completion(found)
@@ -149,12 +150,14 @@ class Judge:
 
 def _read_completion(found: object) -> tuple[str, int, int]:
     """Read the words of a completion and its tokens, whatever it lacks: servers differ."""
-    choices = getattr(found, "choices", None) or []
+    given = getattr(found, "choices", None)
+    choices = given if isinstance(given, list) else []
     said = getattr(getattr(choices[0], "message", None), "content", None) if choices else None
     usage = getattr(found, "usage", None)
     counts = (getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
-    n_in, n_out = (count if isinstance(count, int) else 0 for count in counts)
-    return said if isinstance(said, str) else "", n_in, n_out
+    n_in, n_out = (count if isinstance(count, int) and 0 <= count < _MOST_TOKENS else 0 for count in counts)
+    words = said if isinstance(said, str) else ""
+    return words.encode("utf-8", "replace").decode(), n_in, n_out  # half a surrogate pair could not be written down
 
 
 def _words(status: int) -> str:
