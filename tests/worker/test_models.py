@@ -144,6 +144,14 @@ REFUSED: list[tuple[Callable[[Path], None], str]] = [
         lambda folder: _write_header(folder, {"w": {"dtype": "F32", "shape": [1], "data_offsets": "no"}}),
         "is no safetensors",
     ),
+    (
+        lambda folder: _write_header(folder, {"w": {"dtype": "F32", "shape": [10**18] * 50, "data_offsets": [0, 4]}}),
+        "cannot be loaded",
+    ),
+    (
+        lambda folder: _write_header(folder, {"w": {"dtype": "Q", "shape": [1], "data_offsets": [0, 4]}}),
+        "model.safetensors cannot be loaded",
+    ),
     (lambda folder: _write_header(folder, []), "is no safetensors file"),
     (lambda folder: save_file({}, folder / "model.safetensors"), "found weight files without any weight"),
 ]

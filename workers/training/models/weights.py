@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from workers.training.bad_spec import BadSpecError
 
 INDEX = "model.safetensors.index.json"
@@ -138,7 +140,11 @@ def _header(path: Path) -> list[Tensor]:
         raise BadSpecError(
             f"{path.name} has {size:,} bytes, expected {expected:,}: it is not whole; copy or download it again, then retry"
         )
-    return found
+    try:
+        with safe_open(path, framework="pt"):  # the library holds each tensor's place against its shape and type
+            return found
+    except SafetensorError as error:
+        raise BadSpecError(f"{path.name} cannot be loaded ({str(error)[:200]}); copy it again, then retry") from None
 
 
 def _tensor(name: str, about: dict[str, Any]) -> Tensor:
