@@ -23,7 +23,7 @@ KINDS = ("prop", "thread", "comment", "leak", "model")
 PROPOSAL, THREAD, COMMENT, CHECK, MODEL = (f"{kind}_0123456789abcdef" for kind in KINDS)
 OF_NO_PROJECT = {"home", "inbox", "new-project", "password", "tokens"}
 ARGUMENTS = {
-    "slug": "team", "number": 1, "name": "warm", "curve": "loss", "action": "cancel", "version": 1, "proposal": PROPOSAL, "thread": THREAD, "comment": COMMENT, "check": CHECK, "model": MODEL,
+    "slug": "team", "number": 1, "name": "warm", "curve": "loss", "action": "cancel", "version": 1, "proposal": PROPOSAL, "thread": THREAD, "comment": COMMENT, "check": CHECK, "model": MODEL, "domain": "tools",
 }  # fmt: skip
 OF_REVIEWERS = {
     "review-proposal",
