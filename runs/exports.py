@@ -5,7 +5,9 @@ Weights leave as safetensors only. What a stage needs to resume lies in a folder
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
 from django.urls import reverse
@@ -18,6 +20,7 @@ from runs.lifecycle import NotPossibleError
 from runs.models import Checkpoint, Role
 from runs.standings import Standing
 from runs.streams import download
+from workers.model_dir import homes_of, leads_out
 from workers.spec import BASE
 from workers.stage_dir import MODEL_CARD, is_whole, step_name
 
@@ -97,12 +100,13 @@ def _stem(checkpoint: Checkpoint) -> str:
 def _files(checkpoint: Checkpoint) -> Iterator[Member]:
     """Yield the files of a checkpoint but its card, hidden ones, and weights in formats that are no safetensors.
 
-    A base model's files may be links into a cache; a link in a run's folder could lead anywhere and is passed over.
+    A base model's files may be links into a cache; a link that leads anywhere else is passed over.
     """
     folder = checkpoint_folder(checkpoint)
-    has_links = not folder.is_relative_to(run_folder(checkpoint.run))
+    is_model = not folder.is_relative_to(run_folder(checkpoint.run))
+    homes = homes_of(folder, Path(settings.MODELS_DIR) if is_model else folder)
     for path in folder.rglob("*"):
         name = path.relative_to(folder)
         is_ours = name.as_posix() != MODEL_CARD and not any(part.startswith(".") for part in name.parts)
-        if is_ours and path.suffix not in _OTHER_WEIGHTS and path.is_file() and (has_links or not path.is_symlink()):
+        if is_ours and path.suffix not in _OTHER_WEIGHTS and path.is_file() and not leads_out(path, homes):
             yield Member(name.as_posix(), path.stat().st_size, path)

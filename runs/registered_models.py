@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from runs import audit, ready
 from runs.lifecycle import OPEN, NotPossibleError
 from runs.models import Project, RegisteredModel, Run, Stage, Status
-from workers.model_dir import ModelDir, ModelFacts, ModelSourceSpec
+from workers.model_dir import ModelDir, ModelFacts, ModelSourceSpec, homes_of, leads_out
 from workers.recipe_text import FieldProblem, RecipeError
 from workers.spec import FolderModelSpec
 from workers.stage_dir import write_document
@@ -143,10 +143,23 @@ def write_source_spec(model: RegisteredModel) -> None:
     """Write the spec.json of a registration; raises ModelError where it would need a download that is not allowed any more."""
     if model.hub:
         _insist_on_hub()
+    insist_on_own_files(model.folder)
     where = Path(settings.MODELS_DIR).absolute() / model.folder
     spec = ModelSourceSpec(folder=str(where), hub=model.hub, revision=model.revision)
     folder_of(model).path.mkdir(parents=True, exist_ok=True)
     write_document(folder_of(model).process.spec, spec)
+
+
+def insist_on_own_files(folder: str) -> None:
+    """Raise ModelError where a file of a model below MODELS_DIR is a link to somewhere else."""
+    where = Path(settings.MODELS_DIR) / folder
+    homes = homes_of(where, Path(settings.MODELS_DIR))
+    if path := next((path for path in sorted(where.rglob("*")) if leads_out(path, homes)), None):
+        raise ModelError(
+            "folder",
+            f"found '{path.relative_to(where)}' of the model '{folder}' to be a link that leads out of MODELS_DIR, which is not "
+            "followed; put the file itself there, then retry",
+        )
 
 
 def ready_models(project: Project) -> dict[str, RegisteredModel]:

@@ -14,11 +14,13 @@ from runs.ingest import added_folder, checkpoint_folder, n_scored_answers, scori
 from runs.lm_tasks import access_for
 from runs.matrices import score_matrix
 from runs.models import AddedScoring, Checkpoint, Run, Stage, TopUp
+from runs.registered_models import insist_on_own_files
 from workers.spec import (
     BASE,
     BEST,
     AnyBenchmarkSpec,
     BenchmarkSpec,
+    FolderModelSpec,
     FolderRewardSpec,
     GRPOSpec,
     JudgeRewardSpec,
@@ -28,6 +30,7 @@ from workers.spec import (
     ScoringSpec,
     SFTSpec,
     StageSpec,
+    TinyModelSpec,
     TopUpSpec,
 )
 from workers.stage_dir import StageDir, write_document
@@ -38,7 +41,11 @@ def write_stage_spec(stage: Stage) -> None:
     if stage.resolved is None:
         stage.resolved = _resolve(stage).model_dump(mode="json")
         Stage.objects.filter(pk=stage.pk).update(resolved=stage.resolved)
-    write_document(stage_folder(stage).spec, ResolvedStageSpec.model_validate(stage.resolved))
+    spec = ResolvedStageSpec.model_validate(stage.resolved)
+    _insist_on_own_files(spec.model)
+    if isinstance(spec.stage, GRPOSpec) and isinstance(spec.stage.reward_model, FolderRewardSpec):
+        insist_on_own_files(spec.stage.reward_model.folder)
+    write_document(stage_folder(stage).spec, spec)
 
 
 def write_scoring_spec(checkpoint: Checkpoint) -> None:
@@ -63,6 +70,7 @@ def whole_recipe(run: Run) -> RecipeSpec:
 def _write_scoring(
     checkpoint: Checkpoint, folder: StageDir, recipe: RecipeSpec, asked: tuple[AnyBenchmarkSpec, ...]
 ) -> None:
+    _insist_on_own_files(recipe.model)
     spec = ScoringSpec(
         run=checkpoint.run.public_id,
         seed=recipe.seed,
@@ -82,6 +90,7 @@ def write_top_up_spec(top_up: TopUp) -> None:
     recipe = whole_recipe(checkpoint.run)
     domain = top_up.benchmark.domain
     asked = next(benchmark for benchmark in recipe.benchmarks if benchmark.domain == domain)
+    _insist_on_own_files(recipe.model)
     assert isinstance(asked, BenchmarkSpec), "a task answers once; its changes offer no top-up"
     spec = TopUpSpec(
         run=checkpoint.run.public_id,
@@ -162,6 +171,11 @@ def _folder_of(run: Run, name: str, here: Path) -> str:
     checkpoint = run.checkpoints.filter(stage__name=name).last() if name != BASE else run.checkpoints.get(stage=None)
     assert checkpoint is not None, f"the scheduler let a stage start before '{name}' left a checkpoint"
     return _as_seen_from(here, checkpoint_folder(checkpoint))
+
+
+def _insist_on_own_files(model: TinyModelSpec | FolderModelSpec) -> None:
+    if isinstance(model, FolderModelSpec):
+        insist_on_own_files(model.folder)
 
 
 def _as_seen_from(here: Path, there: Path) -> str:

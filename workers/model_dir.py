@@ -4,7 +4,8 @@ spec.json          ModelSourceSpec: where the model lies, or what to download; w
 facts.json         a ModelFacts, written when all was looked at
 log.txt, outcome.json, lock, progress.json    as in a stage's folder (stage_dir.py)
 
-The weights stay where they are, below MODELS_DIR.
+The weights stay where they are, below MODELS_DIR. That folder, or a model in it, may be a link, and files of a model may be links
+into the cache it lies in; a link to anywhere else is not followed, since what it leads to would be shown, trained on or exported.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from workers.document import Spec
 from workers.stage_dir import StageDir
+
+
+def homes_of(folder: Path, models_dir: Path) -> list[Path]:
+    """Name where a model's files may lie: below its folder, MODELS_DIR, or the `models--...` that the hub's cache keeps it in."""
+    here = folder.resolve()
+    cache = [here.parent.parent] if here.parent.name == "snapshots" else []
+    return [here, models_dir.resolve(), *cache]
+
+
+def leads_out(path: Path, homes: list[Path]) -> bool:
+    """Tell whether a file is a link that leads to none of its homes."""
+    return not any(path.resolve().is_relative_to(home) for home in homes)
 
 
 class ModelSourceSpec(Spec):

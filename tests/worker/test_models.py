@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from runs import lifecycle, registered_models
-from runs.models import Project, RegisteredModel, Status
+from runs.models import Project, RegisteredModel, Run, Status
 from runs.pins import pin_recipe
 from runs.recipes import save_recipe
 from runs.registered_models import ModelError, register_folder, register_hub
@@ -106,6 +106,18 @@ def _endless_template(folder: Path) -> None:
     (folder / "chat_template.jinja").write_text(loop)
 
 
+def _endless_power(folder: Path) -> None:
+    (folder / "chat_template.jinja").write_text("{{ (messages | length + 7) ** (9 ** 9) }}")
+
+
+def _endless_text(folder: Path) -> None:
+    (folder / "chat_template.jinja").write_text("{{ messages[-1]['content'] * (10 ** 10) }}")
+
+
+def _has_adapters(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text("{}")
+
+
 def _write_header(folder: Path, header: object) -> None:
     data = json.dumps(header).encode()
     (folder / "model.safetensors").write_bytes(len(data).to_bytes(8, "little") + data + bytes(4))
@@ -127,6 +139,9 @@ REFUSED: list[tuple[Callable[[Path], None], str]] = [
     (_no_tokenizer, "found no tokenizer, expected one of"),
     (_no_template, "found no chat template"),
     (_endless_template, "the chat template cannot write a short conversation"),
+    (_endless_power, "(it took longer than 10 s)"),
+    (_endless_text, "the chat template cannot write a short conversation (MemoryError"),
+    (_has_adapters, "found adapter_config.json in the model's folder: adapters are not added"),
     (
         _config(auto_map={"AutoModelForCausalLM": "modeling.Mine"}),
         "needs Python code of its own, which is never run here",
@@ -166,6 +181,28 @@ def test_what_cannot_be_trained_is_refused_in_words(
     assert (model.status, model.failure_code) == (Status.FAILED, "bad_spec")
     assert words in model.failure_reason
     assert str(settings.MODELS_DIR) not in model.failure_reason
+
+
+def test_a_link_out_of_models_dir_is_not_followed(project: Project, tmp_path: Path) -> None:
+    template = a_model_folder() / "chat_template.jinja"
+    template.rename(tmp_path / "secret")
+    template.symlink_to(tmp_path / "secret")
+    model = registered(project)
+    assert (model.status, model.failure_code) == (Status.FAILED, "bad_source")
+    assert "found 'chat_template.jinja' of the model 'small' to be a link that leads out" in model.failure_reason
+    assert str(tmp_path) not in model.failure_reason
+
+
+def test_links_into_the_hubs_cache_are_followed(project: Project, settings: Any, tmp_path: Path) -> None:
+    cache = tmp_path / "hub" / "models--team--small"
+    (cache / "snapshots").mkdir(parents=True)
+    a_model_folder().rename(cache / "blobs")
+    snapshot = cache / "snapshots" / ("c" * 40)
+    snapshot.mkdir()
+    for blob in (cache / "blobs").iterdir():
+        (snapshot / blob.name).symlink_to(Path("..", "..", "blobs", blob.name))
+    (settings.MODELS_DIR / "small").symlink_to(snapshot)
+    assert registered(project).failure_reason == ""
 
 
 def test_what_was_mended_is_looked_at_again(project: Project) -> None:
@@ -241,12 +278,29 @@ def test_a_hub_that_cannot_be_reached_is_said_in_words(
 def test_a_run_starts_from_a_registered_model(project: Project) -> None:
     a_trainable_folder()
     model = registered(project)
-    stage = {"kind": "sft", "name": "warm", "domains": {"stem": 1}, "steps": 3, "learning_rate": 1e-3, "batch_size": 4}
-    document = {"name": "r", "model": {"kind": "folder", "folder": model.folder}, "stages": [stage]}
-    spec = check_recipe(pin_recipe(document, project))
-    assert spec.model.max_positions == 256
-    user = project.members.get()
-    recipe = save_recipe(project=project, spec=spec, user=user)
-    run = lifecycle.start_run(project=project, recipe=recipe, user=user)
+    run = _a_run_of(project, model.folder)
+    assert run.document["model"]["max_positions"] == 256
     tasks.train_stage(run.stages.get().pk)
     assert run.stages.get().status == Status.SUCCEEDED, run.stages.get().failure_reason
+
+
+def test_a_run_of_a_model_with_a_link_out_fails_in_words(project: Project, tmp_path: Path) -> None:
+    folder = a_trainable_folder()
+    (tmp_path / "secret").write_text("{{ 1 }}")
+    (folder / "additional_chat_templates").mkdir()
+    (folder / "additional_chat_templates" / "more.jinja").symlink_to(tmp_path / "secret")
+    run = _a_run_of(project, "small")
+    tasks.train_stage(run.stages.get().pk)
+    stage = run.stages.get()
+    assert (stage.status, stage.failure_code) == (Status.FAILED, "bad_source")
+    assert "additional_chat_templates/more.jinja" in stage.failure_reason
+    tasks.score_checkpoint(run.checkpoints.get().pk)
+    assert "additional_chat_templates/more.jinja" in run.checkpoints.get().failure_reason
+
+
+def _a_run_of(project: Project, folder: str) -> Run:
+    stage = {"kind": "sft", "name": "warm", "domains": {"stem": 1}, "steps": 3, "learning_rate": 1e-3, "batch_size": 4}
+    document = {"name": "r", "model": {"kind": "folder", "folder": folder}, "stages": [stage]}
+    user = project.members.get()
+    recipe = save_recipe(project=project, spec=check_recipe(pin_recipe(document, project)), user=user)
+    return lifecycle.start_run(project=project, recipe=recipe, user=user)

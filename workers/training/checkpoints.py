@@ -25,6 +25,7 @@ from workers.training.bad_spec import BadSpecError
 from workers.training.distributed import by_first, full, is_first, like, whole
 from workers.training.failures import CorruptCheckpointError
 from workers.training.lora import merged_weights
+from workers.training.models.weights import refuse_adapters
 from workers.training.optim import Optimizers
 from workers.training.policy import Policy, load_policy
 
@@ -117,7 +118,11 @@ def _last_resume(stage_dir: StageDir) -> Path | None:
 
 
 def check_folder(folder: Path) -> None:
-    """Compare every file with its checksum; raises CorruptCheckpointError. A folder of others, without any, passes."""
+    """Compare every file with its checksum; raises CorruptCheckpointError. A folder of others, without any, passes.
+
+    Raises BadSpecError for adapters beside the weights.
+    """
+    refuse_adapters(folder)
     manifest = folder / CHECKSUMS
     if not manifest.exists():
         return

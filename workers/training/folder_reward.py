@@ -15,6 +15,7 @@ from torch import Tensor
 from workers.spec import FolderRewardSpec
 from workers.training.bad_spec import BadSpecError
 from workers.training.graders._reference import final_part
+from workers.training.models.weights import refuse_adapters
 from workers.training.rollouts import Grade, Rollout, Turn
 
 
@@ -29,6 +30,7 @@ class FolderRewards:
                 f"found no reward model in folder '{spec.folder}' below MODELS_DIR, expected config.json, a tokenizer and weights "
                 "as safetensors; put it there on every worker"
             )
+        refuse_adapters(folder)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:

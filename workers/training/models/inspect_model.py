@@ -1,43 +1,25 @@
 """Look at a model's folder before anybody trains it: python -m workers.training.models.inspect_model FOLDER.
 
-Nothing of the model is run: weights are read as safetensors headers and bytes, the tokenizer as data, the chat template in
-transformers' sandbox of Jinja with a limit of time. What could not be trained here is refused in words.
+Nothing of the model is run: weights are read as safetensors headers and bytes, the tokenizer as data, the chat template in a
+process of its own (chat_template.py). What could not be trained here is refused in words.
 """
 
 import json
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from workers.model_dir import ModelDir, ModelFacts, ModelSourceSpec
 from workers.stage_dir import Outcome, Progress, StageDir, read_document, write_document
 from workers.training.bad_spec import BadSpecError
+from workers.training.models.chat_template import storable, write_samples
 from workers.training.models.download import download
-from workers.training.models.weights import count_parameters, digest_of, tensors_of, weight_files
+from workers.training.models.weights import count_parameters, digest_of, refuse_adapters, tensors_of, weight_files
 from workers.training.process import StopRequest, Work, run_in_folder
 
-TEMPLATE_SECONDS = 10
 MIB = 2**20
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
-MESSAGES = [
-    {"role": "system", "content": "Be brief."},
-    {"role": "user", "content": "What is 12 * 12?"},
-]
-TOOLS = [
-    {
-        "type": "function",
-        "function": {
-            "name": "multiply",
-            "description": "Multiply.",
-            "parameters": {"type": "object", "properties": {}},
-        },
-    }
-]
 
 
 class _StopRequestedError(Exception):
@@ -71,6 +53,7 @@ def facts_of(where: Path, folder: StageDir, stop: StopRequest) -> ModelFacts:
     config = _json(where / "config.json")
     _refuse_code(where, config)
     _refuse_architecture(config)
+    refuse_adapters(where)
     files = weight_files(where)
     tensors = tensors_of(files, where)
     inner = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
@@ -86,7 +69,7 @@ def facts_of(where: Path, folder: StageDir, stop: StopRequest) -> ModelFacts:
 
     return ModelFacts(
         digest=digest_of(files, tell=tell),
-        architecture=_storable(config["architectures"][0])[:200],
+        architecture=storable(config["architectures"][0])[:200],
         parameters=parameters,
         dtypes=dtypes,
         layers=_size(inner, "num_hidden_layers", "n_layer"),
@@ -155,59 +138,15 @@ def _language(where: Path) -> dict[str, Any]:
             "found no chat template, with which conversations become text; expected chat_template.jinja, or chat_template in "
             "tokenizer_config.json, as instruction-tuned models have: add one, or take such a model"
         )
-    sample = _render(tokenizer)
+    written = write_samples(tokenizer)
     return {
         "tokenizer": type(tokenizer).__name__,
         "tokens": len(tokenizer),
-        "chat_template": _storable(tokenizer.get_chat_template())[:100_000],
-        "sample": sample[:4000],
-        "knows_thinking": _render(tokenizer, enable_thinking=True) != _render(tokenizer, enable_thinking=False),
-        "knows_tools": _can_render(tokenizer, tools=TOOLS) not in (None, sample),
+        "chat_template": storable(tokenizer.get_chat_template())[:100_000],
+        "sample": written.plain[:4000],
+        "knows_thinking": written.thinking != written.no_thinking,
+        "knows_tools": written.tools not in (None, written.plain),
     }
-
-
-def _can_render(tokenizer: Any, **options: Any) -> str | None:
-    try:
-        return _render(tokenizer, **options)
-    except BadSpecError:
-        return None
-
-
-def _render(tokenizer: Any, **options: Any) -> str:
-    """Write the sample as the template has it; some know no system turn. Raises BadSpecError where it cannot."""
-    words = ""
-    for messages in (MESSAGES, MESSAGES[1:]):
-        try:
-            with _time_limit(TEMPLATE_SECONDS):
-                text: str = tokenizer.apply_chat_template(
-                    messages, add_generation_prompt=True, tokenize=False, **options
-                )
-            return _storable(text)
-        except TimeoutError:
-            words = f"it took longer than {TEMPLATE_SECONDS} s"
-        except Exception as error:
-            # The template is a program of somebody else's: whatever it raises is the reason.
-            words = f"{type(error).__name__}: {error}"[:300]
-    raise BadSpecError(f"the chat template cannot write a short conversation ({words}); mend it, then retry")
-
-
-@contextmanager
-def _time_limit(seconds: int) -> Iterator[None]:
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _storable(text: str) -> str:
-    """Replace what no database stores and no file holds: NUL, and halves of characters."""
-    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
 def _json(path: Path) -> dict[str, Any]:

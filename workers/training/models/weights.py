@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from workers.training.bad_spec import BadSpecError
 
+ADAPTERS = "adapter_config.json"
 INDEX = "model.safetensors.index.json"
 MAX_HEADER = 100_000_000  # bytes; the format's own limit
 _LENGTH = struct.Struct("<Q")
@@ -36,6 +37,15 @@ class Tensor:
     name: str
     dtype: str
     n_numbers: int
+
+
+def refuse_adapters(folder: Path) -> None:
+    """Raise BadSpecError for adapters beside the weights: transformers would add them, and no digest tells of them."""
+    if (folder / ADAPTERS).exists():
+        raise BadSpecError(
+            f"found {ADAPTERS} in the model's folder: adapters are not added to its weights here; merge them (peft's "
+            "merge_and_unload) and save the whole model, or take the file away, then retry"
+        )
 
 
 def weight_files(folder: Path) -> list[Path]:
