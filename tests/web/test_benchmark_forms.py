@@ -72,6 +72,15 @@ def test_a_task_is_added_filled_in_and_saved(ada: Client, project: Project, own:
     assert f"benchmarks.{at}.task" not in form_fields(press(ada, again, f"task-remove:{at}"))
 
 
+def test_a_new_task_is_found_no_fault_with_before_it_can_be_named(ada: Client) -> None:
+    form = form_fields(ada.get(NEW, {"preset": "tiny-cascade"}).content.decode())
+    words = "expected the name of a task or group"
+    added = press(ada, form, "task-add")
+    assert words not in added
+    assert "Nothing yet: name the task you added" in added
+    assert words in press(ada, form_fields(added), "check")
+
+
 def test_what_a_folder_may_not_hold_stands_beside_the_field(ada: Client, own: Path) -> None:
     form, at = start(ada)
     (own / "utils.py").write_text("")
