@@ -235,9 +235,10 @@ def folders_of(project: Project, pins: Mapping[str, str]) -> dict[str, Path]:
 
 
 def records_of(path: Path, kind: type[Record], *, start: int, n: int) -> list[Record]:
-    """Read some lines of rows.jsonl or bad_rows.jsonl, counted from 0, without holding the others."""
+    """Read some lines of rows.jsonl or bad_rows.jsonl, counted from 0, without holding the others; a last one cut short is no line."""
     try:
         with open(path, "rb") as handle:
-            return [kind.model_validate_json(line) for line in islice(handle, start, start + n)]
+            lines = islice(handle, start, start + n)
+            return [kind.model_validate_json(line) for line in lines if line.endswith(b"\n")]
     except FileNotFoundError:
         return []

@@ -179,7 +179,7 @@ class DataSetRows(APIView):
         problems=(404, 422),
     )
     def get(self, request: Request, public_id: str) -> Response:
-        return _records(request, public_id, lambda folder: folder.rows, RowRecord)
+        return _records(request, public_id, lambda folder: folder.rows, RowRecord, of=(Status.SUCCEEDED,))
 
 
 class DataSetBadRows(APIView):
@@ -191,13 +191,16 @@ class DataSetBadRows(APIView):
         problems=(404, 422),
     )
     def get(self, request: Request, public_id: str) -> Response:
-        return _records(request, public_id, lambda folder: folder.bad_rows, BadRowRecord)
+        of = (Status.SUCCEEDED, Status.FAILED)  # where no row can be used, all reasons are here
+        return _records(request, public_id, lambda folder: folder.bad_rows, BadRowRecord, of=of)
 
 
-def _records(request: Request, public_id: str, file: Callable[[DataDir], Path], kind: type[BaseModel]) -> Response:
-    """Answer a page of a file of records; none before the rows are read."""
+def _records(
+    request: Request, public_id: str, file: Callable[[DataDir], Path], kind: type[BaseModel], *, of: tuple[Status, ...]
+) -> Response:
+    """Answer a page of a file of records; none while the data set has another status than `of`."""
     data_set, asked = find_data_set(request, public_id), query(request, Place)
     start, limit = asked["cursor"], asked["limit"]
-    found = records_of(file(folder_of(data_set)), kind, start=start, n=limit + 1) if data_set.is_ready else []
+    found = records_of(file(folder_of(data_set)), kind, start=start, n=limit + 1) if data_set.status in of else []
     more = str(start + limit) if len(found) > limit else None
     return Response({"results": [record.model_dump(mode="json") for record in found[:limit]], "next_cursor": more})

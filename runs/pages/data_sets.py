@@ -150,6 +150,8 @@ def data_set_page(request: HttpRequest, slug: str, name: str, version: int) -> H
         return answer
     if data_set.is_ready:
         context |= _contents(request, data_set)
+    elif data_set.status == Status.FAILED:
+        context["bad_rows"] = records_of(folder_of(data_set).bad_rows, BadRowRecord, start=0, n=PER_PAGE)
     return render(request, "data/detail.html", context)
 
 

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from runs.api.recipes import SMALLEST
-from runs.models import DataSet, Project, Role
+from runs.models import DataSet, Project, Role, Status
 from tests.web.some_clients import a_client, client_of
 from tests.web.some_data import ROWS, a_data_set, a_recipe_on, lines
 from tests.web.some_runs import a_project
@@ -51,6 +51,9 @@ def test_rows_and_bad_rows_come_in_pages(runner: APIClient, project: Project) ->
     (bad,) = runner.get(f"{there}bad-rows/").json()["results"]
     assert (bad["line"], bad["text"]) == (len(ROWS) + 1, "{\n")
     assert runner.get(f"{there}rows/?cursor=-1").status_code == 422
+    DataSet.objects.update(status=Status.FAILED)  # as where no row can be used
+    assert runner.get(f"{there}rows/").json()["results"] == []
+    assert runner.get(f"{there}bad-rows/").json()["results"] == [bad]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from runs.recipes import save_recipe
 from tests.web.page_forms import form_fields
 from tests.web.some_data import ROWS, a_data_set, a_recipe_on, lines, register_rows
 from tests.web.some_runs import a_member, a_project
+from workers.data_dir import BadRowRecord
 from workers.recipe_text import check_recipe
 from workers.training.data_sets.find_leaks import compare
 
@@ -111,7 +112,12 @@ def test_a_failed_registration_says_why_and_is_read_again(ada: Client, project: 
     claim = lifecycle.claim_data(DataSet, data_set.pk, worker="host:1")
     assert claim is not None
     lifecycle.fail(claim, code="bad_spec", reason="found no row that can be used")
-    assert "found no row that can be used" in ada.get(PAGE).content.decode()
+    bad = BadRowRecord(line=7, reason="found no verifier", text="<b>").model_dump_json()
+    data_sets.folder_of(data_set).bad_rows.write_text(f"{bad}\n{bad[:20]}")  # whose reader was killed in the middle
+    page = ada.get(PAGE).content.decode()
+    assert "found no row that can be used" in page
+    assert "The first rows that cannot be used" in page
+    assert "found no verifier" in page
     for _ in range(2):
         assert ada.post(f"{PAGE}again/").status_code == 302
     data_set.refresh_from_db()

@@ -153,7 +153,7 @@ def _summary(count: _Count, digest: str) -> DataSummary:
     n_bad = sum(count.bad.values())
     if not count.keys:
         words = f"; the first reason: {count.first_reason}" if n_bad else ""
-        raise BadSpecError(f"found no row that can be used among {n_bad}{words}")
+        raise BadSpecError(f"found no row that can be used among {n_bad:,}{words}")
     lengths = sorted(count.lengths)
     return DataSummary(
         digest=digest,
