@@ -223,9 +223,11 @@ def test_the_form_offers_judges_and_the_kinds_of_a_reward_model(project: Project
 
 def test_the_form_says_what_is_missing_beside_its_field(project: Project, client: Client) -> None:
     a_data_set(project, ROWS["pairs"])
+    a_data_set(project, ROWS["judged"], name="essays")
     client.force_login(project.members.get())
-    page = html.unescape(client.get(NEW, {"data": "own", "version": "1"}).content.decode())
-    assert "whose reward is learned, without reward_model" in page
-    form = form_fields(page) | {"stages.1.reward_model.on": "on"}
+    form = form_fields(client.get(NEW, {"data": "own", "version": "1"}).content.decode())
+    del form["stages.1.reward_model.on"]
     page = html.unescape(client.post(NEW, {**form, "op": "check"}).content.decode())
-    assert page.count("and no judge, expected one; name one that the server declares") == 2  # on top and beside it
+    assert page.count("whose reward is learned, without reward_model") == 2  # on top and beside it
+    page = html.unescape(client.get(NEW, {"data": "essays", "version": "1"}).content.decode())
+    assert page.count("and no judge, expected one; name one that the server declares") == 2
