@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.cases import MODELS, Case
 from bench.ours import SGEMM_FLOPS
 from bench.turns import Side, compare, ratio
+from workers.launch import SETTINGS
 from workers.load import Load, sampling_flops, update_flops
 from workers.model_shape import shape_of
 
@@ -44,7 +45,7 @@ def main() -> None:
 
 def line(what: str, case: Case, turns: int) -> str:
     """Measure one case: a row of the table."""
-    sides = [Side.start(name, case.to_json()) for name in ("sgemm", "sampler", "grpo")]
+    sides = [Side.start(name, case.to_json(), settings=SETTINGS) for name in ("sgemm", "sampler", "grpo")]
     compare(sides, turns, n_warm_up=1)
     product, sampler, step = sides
     floor_s = flops_of(case) / SGEMM_FLOPS * product.median("cpu")

@@ -11,8 +11,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -61,9 +62,10 @@ class Side:
     costs: list[dict[str, float]]
 
     @classmethod
-    def start(cls, name: str, *arguments: str) -> "Side":
+    def start(cls, name: str, *arguments: str, settings: Mapping[str, str] = MappingProxyType({})) -> "Side":
+        """Start a process; `settings` are added to its environment."""
         command = [sys.executable, "-W", "ignore", "-m", "bench.sides", name, *arguments]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        environment = {**os.environ, **settings, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         return cls(name, subprocess.Popen(command, env=environment, **pipes), [])
 

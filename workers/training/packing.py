@@ -13,6 +13,7 @@ All layers but attention work on the row as it is; attention pads what it compar
 with its trunk. This holds for models whose layers mix tokens by full attention only (`can_pack`).
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -34,18 +35,14 @@ ATTENTION = "shared_prefix"  # the name under which transformers finds `attentio
 class Branches:
     """R branches in the row, padded on the right to T tokens; each sees the first W tokens of a trunk.
 
-    `trunks_R` int64 number the trunks, `sees_RTK` bool tells which of K = W + T keys (those of the trunk, then its own)
-    each token sees.
+    `runs` has the branches of each trunk, which are neighbours. `sees_RTK` bool tells which of K = W + T keys (those of the
+    trunk, then its own) each token sees.
     """
 
     shape: tuple[int, int]  # R, T
-    trunks_R: Tensor
+    runs: list[tuple[int, slice]]
     sees_RTK: Tensor
     width: int
-
-    @property
-    def n_slots(self) -> int:
-        return self.shape[0] * self.shape[1]
 
 
 @dataclass(frozen=True)
@@ -62,36 +59,19 @@ class Layout:
     padding: Tensor
     origins_M: Tensor
 
-    def to_slots(self, values_1HMD: Tensor) -> Tensor:
-        """Take the row's tokens to their slots: (L, heads, features)."""
-        values_LHD: Tensor = _ToSlots.apply(values_1HMD[0].transpose(0, 1), self)  # type: ignore[no-untyped-call]
-        return values_LHD
-
-    def trunks(self, values_LHD: Tensor) -> Tensor:
-        """View the trunks' part of what was taken to the slots: (Q, S, heads, features)."""
-        n_slots = self.n_trunks * self.trunk_width
-        return values_LHD[:n_slots].view(self.n_trunks, self.trunk_width, *values_LHD.shape[1:])
-
-    def _of_branches(self, trunks_QSHD: Tensor, branches: Branches) -> Tensor:
-        found_RWHD: Tensor = _ToBranches.apply(trunks_QSHD[:, : branches.width], branches.trunks_R)  # type: ignore[no-untyped-call]
-        return found_RWHD
+    def to_slots(self, values_1HMD: Tensor) -> tuple[Tensor, Tensor]:
+        """Take the row's tokens to their slots: the trunks' (Q, S, heads, features), the branches' (R, T, heads, features)."""
+        slots: tuple[Tensor, Tensor] = _ToSlots.apply(values_1HMD[0].transpose(0, 1), self)  # type: ignore[no-untyped-call]
+        return slots
 
     def attend(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
         """Attend among trunks, and from each branch to its trunk and itself."""
-        q_LHD, k_LHD, v_LHD = (self.to_slots(x) for x in (query, key, value))
-        k_QSHD, v_QSHD = self.trunks(k_LHD), self.trunks(v_LHD)
+        (q_QSHD, q_RTHD), keys, values = (self.to_slots(x) for x in (query, key, value))
         # Padding is on the right, so no real token of a trunk sees it, and causal attention needs no mask.
-        found = [_attend(self.trunks(q_LHD), k_QSHD, v_QSHD, scale=scale, is_causal=True)]
-        if self.branches is not None:
-            branches = self.branches
-            q_RTHD, k_RTHD, v_RTHD = (
-                x[-branches.n_slots :].view(*branches.shape, *x.shape[1:]) for x in (q_LHD, k_LHD, v_LHD)
-            )
-            keys, values = (
-                torch.cat([self._of_branches(trunk, branches), own], 1)
-                for trunk, own in ((k_QSHD, k_RTHD), (v_QSHD, v_RTHD))
-            )
-            found.append(_attend(q_RTHD, keys, values, scale=scale, mask=branches.sees_RTK[:, None]))
+        found = [_attend(q_QSHD, keys[0], values[0], scale=scale, is_causal=True)]
+        if (branches := self.branches) is not None:
+            k_RKHD, v_RKHD = (_AfterTrunks.apply(*both, branches) for both in (keys, values))  # type: ignore[no-untyped-call]
+            found.append(_attend(q_RTHD, k_RKHD, v_RKHD, scale=scale, mask=branches.sees_RTK[:, None]))
         together_LHD = torch.cat([part.flatten(0, 1) for part in found])
         row_MHD: Tensor = _FromSlots.apply(together_LHD, self)  # type: ignore[no-untyped-call]
         return row_MHD[None]
@@ -227,13 +207,20 @@ class _ToSlots(torch.autograd.Function):
     """Take a row's tokens to their slots. Each has one, so the gradient is taken back, where torch would scatter it."""
 
     @staticmethod
-    def forward(ctx: Any, values_MHD: Tensor, layout: Layout) -> Tensor:
+    def forward(ctx: Any, values_MHD: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
         ctx.layout = layout
-        return values_MHD.index_select(0, layout.slots_L)
+        values_LHD = values_MHD.index_select(0, layout.slots_L)
+        n_slots = layout.n_trunks * layout.trunk_width
+        of_branches = layout.branches.shape if layout.branches else (0, 1)
+        return (
+            values_LHD[:n_slots].view(layout.n_trunks, layout.trunk_width, *values_LHD.shape[1:]),
+            values_LHD[n_slots:].view(*of_branches, *values_LHD.shape[1:]),
+        )
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return grads[0].index_select(0, ctx.layout.origins_M), None
+        grad_LHD = torch.cat([grad.flatten(0, 1) for grad in grads])
+        return grad_LHD.index_select(0, ctx.layout.origins_M), None
 
 
 class _FromSlots(torch.autograd.Function):
@@ -250,20 +237,26 @@ class _FromSlots(torch.autograd.Function):
         return grad_LHD.index_fill_(0, ctx.layout.padding, 0.0), None
 
 
-class _ToBranches(torch.autograd.Function):
-    """Give each branch its trunk. The gradient is added up a whole trunk at a time, where torch would scatter numbers."""
+class _AfterTrunks(torch.autograd.Function):
+    """Put what each branch has after what its trunk has. Both are written in place, and gradients added up a trunk at a time."""
 
     @staticmethod
-    def forward(ctx: Any, trunks_QWHD: Tensor, trunks_R: Tensor) -> Tensor:
-        ctx.save_for_backward(trunks_R)
-        ctx.n_trunks = len(trunks_QWHD)
-        return trunks_QWHD.index_select(0, trunks_R)
+    def forward(ctx: Any, trunks_QSHD: Tensor, own_RTHD: Tensor, branches: Branches) -> Tensor:
+        ctx.branches, ctx.of_trunks = branches, trunks_QSHD.shape
+        n, width = len(own_RTHD), branches.width
+        whole_RKHD = own_RTHD.new_empty(n, width + own_RTHD.shape[1], *own_RTHD.shape[2:])
+        whole_RKHD[:, width:] = own_RTHD
+        for trunk, of_trunk in branches.runs:
+            whole_RKHD[of_trunk, :width] = trunks_QSHD[trunk, :width]
+        return whole_RKHD
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (trunks_R,) = ctx.saved_tensors
-        grad_QWHD = grads[0].new_zeros(ctx.n_trunks, *grads[0].shape[1:])
-        return grad_QWHD.index_add_(0, trunks_R, grads[0]), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        width = ctx.branches.width
+        of_trunks = grads[0].new_zeros(ctx.of_trunks)
+        for trunk, of_trunk in ctx.branches.runs:
+            torch.sum(grads[0][of_trunk, :width], 0, out=of_trunks[trunk, :width])
+        return of_trunks, grads[0][:, width:], None
 
 
 class _Row:
@@ -328,8 +321,14 @@ class _Row:
         sees_RTK = torch.cat(
             [of_trunk_RW[:, None].expand(-1, n_tokens, -1), of_own_TT.expand(len(seen_R), -1, -1)], dim=2
         )
-        trunks_R = torch.tensor([trunk for _, trunk, _ in self.branches])
-        return Branches((len(seen_R), n_tokens), trunks_R.to(device), sees_RTK.to(device), width)
+        return Branches((len(seen_R), n_tokens), self._runs(), sees_RTK.to(device), width)
+
+    def _runs(self) -> list[tuple[int, slice]]:
+        """Name each trunk that has branches, and which they are."""
+        trunks = [trunk for _, trunk, _ in self.branches]
+        return [
+            (trunk, slice(bisect_left(trunks, trunk), bisect_right(trunks, trunk))) for trunk in dict.fromkeys(trunks)
+        ]
 
 
 def _padded(rows: list[list[int]]) -> tuple[Tensor, Tensor]:

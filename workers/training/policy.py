@@ -118,7 +118,7 @@ class Policy:
 
     def logprobs(self, hidden_ND: Tensor, temperature: float = 1.0) -> Tensor:
         """Run the output head: the log-probs of every possible next token, (N, V) float32."""
-        return torch.log_softmax(self.logits(hidden_ND) / temperature, dim=-1)
+        return at_temperature(self.logits(hidden_ND), temperature)
 
     def logits(self, hidden_ND: Tensor) -> Tensor:
         """Run the output head: the logits of every possible next token, (N, V) float32."""
@@ -154,6 +154,12 @@ class Policy:
         attention_BS = (torch.arange(width, device=self.device) < lengths_B[:, None]).long()
         hidden_BSD = self.body(input_ids=ids_BS, attention_mask=attention_BS)
         return torch.cat([hidden_BSD[row, len(r.prompt_ids) - 1 : len(whole[row])] for row, r in enumerate(rollouts)])
+
+
+def at_temperature(logits_NV: Tensor, temperature: float) -> Tensor:
+    """Turn logits into log-probs: `log softmax(logits / temperature)`, (N, V)."""
+    # speed: dividing by 1 is a pass over all of them that changes nothing
+    return torch.log_softmax(logits_NV if temperature == 1 else logits_NV / temperature, dim=-1)
 
 
 def load_policy(folder: Path, dtype: torch.dtype = torch.float32) -> Policy:

@@ -179,7 +179,7 @@ class _Prefill:
     first: int
 
     def attend(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        keys_PSHD, values_PSHD = (self.layout.trunks(self.layout.to_slots(x)) for x in (key, value))
+        keys_PSHD, values_PSHD = (self.layout.to_slots(x)[0] for x in (key, value))
         self.cache.keep_prompts(module, self.first, keys_PSHD, values_PSHD)
         return self.layout.attend(module, query, key, value, scale)
 

@@ -12,7 +12,7 @@ longest answer.
 import torch
 from torch import Tensor
 
-from workers.training.policy import Policy
+from workers.training.policy import Policy, at_temperature
 from workers.training.sampling.engine import Answer, Decoding
 from workers.training.sampling.plain_cache import PlainCache
 from workers.training.sampling.shared_cache import SharedCache
@@ -96,7 +96,7 @@ def choose_tokens(logits_RV: Tensor, decoding: Decoding, uniform_R: Tensor) -> t
     Returns the tokens (R,) int64 and their log-probs (R,) float32, as `Answer` defines.
     """
     temperature = decoding.temperature if decoding.temperature > 0 else 1.0
-    logprobs_RV = torch.log_softmax(logits_RV.float() / temperature, dim=-1)
+    logprobs_RV = at_temperature(logits_RV.float(), temperature)
     if decoding.temperature == 0:
         token_R = logprobs_RV.argmax(dim=-1)
     else:
