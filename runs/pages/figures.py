@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from runs import plots
 from runs.ingest import stage_folder
+from runs.lifecycle import OPEN
 from runs.models import Metric, Stage
 from runs.pages.find import find_run, find_stage
 from runs.plots.training import Series
@@ -91,7 +92,7 @@ def curve(request: HttpRequest, slug: str, number: int, name: str, curve: str) -
         theme=theme,
     )
     if not any(steps for steps, _ in lines.values()):
-        _say_that_nothing_came_yet(figure)
+        _say_in_place_of_lines(figure, "no step yet" if stage.status in OPEN else "nothing recorded")
     return figure_response(request, plots.to_json(figure))
 
 
@@ -119,10 +120,10 @@ def resumed_at(stage: Stage) -> list[int]:
     return sorted({records[at].step for at in found if 0 < at < len(records)})
 
 
-def _say_that_nothing_came_yet(figure: Any) -> None:
+def _say_in_place_of_lines(figure: Any, words: str) -> None:
     """Axes without a line would look like zero."""
     figure.update_layout(xaxis_visible=False, yaxis_visible=False)
-    figure.add_annotation(text="no step yet", xref="paper", yref="paper", x=0.5, y=0.5, showarrow=False)
+    figure.add_annotation(text=words, xref="paper", yref="paper", x=0.5, y=0.5, showarrow=False)
 
 
 def _series(stage: Stage, shown: Curve) -> dict[str, Series]:

@@ -139,6 +139,15 @@ def test_mopd_shows_who_teaches_what_once_that_is_decided(run: Run, ada: Client)
         assert f"<div>{teacher} <span" in page
 
 
+def test_a_curve_without_a_number_says_whether_one_may_come(run: Run, ada: Client) -> None:
+    begin(run, "warm", step=0)
+    for is_over, words in ((False, "no step yet"), (True, "nothing recorded")):
+        if is_over:
+            lifecycle.cancel(run)
+        picture = ada.get(f"{RUN}stages/warm/curves/reward/").json()
+        assert [note["text"] for note in picture["layout"]["annotations"]][-1] == words
+
+
 def test_the_stage_in_the_address_is_the_one_shown(run: Run, ada: Client) -> None:
     finish(run, "warm", "if_rl")
     page = _page(ada, f"{RUN}stages/if_rl/")
@@ -157,7 +166,7 @@ def test_rollouts_are_grouped_and_escaped_and_can_be_stepped_through(run: Run, a
     assert "of step 10" in page
     assert "&lt;task instructions&gt; 7 4 + ?" in page
     assert "&lt;b&gt;0&lt;/b&gt;" in page
-    assert "cut off" in page
+    assert "cut off: counts 0" in page
     earlier = _page(ada, "/projects/team/runs/2/stages/if_rl/?rollouts=1")
     assert "of step 1<" in earlier
     assert 'id="rollouts" hx-get' not in earlier  # what somebody is reading stays
